@@ -1,0 +1,49 @@
+# Each target is one readable line. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock openapi clean
+
+UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
+PY := .venv/bin/python
+export PYTHONPATH := layers/shared:.
+export UV_PROJECT_ENVIRONMENT := .venv
+
+help: ## list the targets
+	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/run.stamp ## start the whole system on this machine (PORT=3000)
+	@exec $(PY) -m local
+
+test: .venv/dev.stamp ## every test, against a real PostgreSQL
+	$(PY) -m pytest -q
+
+check: .venv/dev.stamp ## format, lint, types, architecture, template, stale documents
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/dev.stamp ## let ruff rewrite the code
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
+	@for group in dev run layer sam; do \
+	  $(UV) pip compile pyproject.toml --group $$group --universal --generate-hashes --no-annotate --no-header \
+	    $$([ $$group = run -o $$group = layer ] && echo -c requirements/dev.txt) -q -o requirements/$$group.txt; done
+
+clean: ## forget every environment and local state
+	rm -rf .venv .tools .local .aws-sam
+
+# --- environments -------------------------------------------------------------------------------------------
+# One .venv; `run` installs only what running needs, `test` and `check` add the rest.
+
+.venv/%.stamp: requirements/%.txt | .venv/bin/python $(UV)
+	$(UV) pip install -q --python $(PY) --require-hashes -r $<
+	@touch $@
+
+.venv/bin/python: | $(UV)
+	$(UV) venv -q --allow-existing --python 3.13 .venv
+
+# No uv on this machine: a private one, from the package index.
+.tools/uv/bin/uv:
+	@interpreter=$$(command -v python3.13 || command -v python3) || { echo "Python 3.13 (or uv) is needed: install one of them, then run make again." >&2; exit 1; }; \
+	  $$interpreter -m venv .tools/uv && .tools/uv/bin/python -m pip install -q --disable-pip-version-check uv
