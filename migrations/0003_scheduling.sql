@@ -1,0 +1,75 @@
+-- When a tutor can be booked, and who owns which minute of a tutor.
+-- Weekly hours and exceptions are wall-clock times of America/Toronto on the 30-minute grid; 24:00 ends a day.
+
+CREATE FUNCTION on_grid(wall_clock time) RETURNS boolean
+    IMMUTABLE PARALLEL SAFE LANGUAGE sql
+    RETURN extract(epoch FROM wall_clock)::int % 1800 = 0;
+
+CREATE FUNCTION minutes_of_day(from_time time, to_time time) RETURNS int4range
+    IMMUTABLE PARALLEL SAFE LANGUAGE sql
+    RETURN int4range(extract(epoch FROM from_time)::int / 60, extract(epoch FROM to_time)::int / 60);
+
+CREATE TABLE availability_rules (
+    id uuid PRIMARY KEY,
+    tutor_id uuid NOT NULL REFERENCES tutors ON DELETE CASCADE,
+    weekday smallint NOT NULL CHECK (weekday BETWEEN 0 AND 6), -- 0 = Sunday
+    start_time time NOT NULL CHECK (on_grid(start_time)),
+    end_time time NOT NULL CHECK (on_grid(end_time)),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (end_time > start_time),
+    CONSTRAINT availability_rules_do_not_overlap
+        EXCLUDE USING gist (tutor_id WITH =, weekday WITH =, minutes_of_day(start_time, end_time) WITH &&)
+);
+
+CREATE TYPE exception_kind AS ENUM ('open', 'closed');
+
+CREATE TABLE availability_exceptions (
+    id uuid PRIMARY KEY,
+    tutor_id uuid NOT NULL REFERENCES tutors ON DELETE CASCADE,
+    kind exception_kind NOT NULL,
+    start_date date NOT NULL,
+    end_date date NOT NULL,
+    start_time time CHECK (on_grid(start_time)),
+    end_time time CHECK (on_grid(end_time)),
+    note text CHECK (length(note) <= 500),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (end_date >= start_date AND end_date - start_date <= 366),
+    CHECK (num_nulls(start_time, end_time) IN (0, 2)),
+    CHECK (start_time IS NOT NULL OR kind = 'closed'),
+    CHECK (end_time > start_time)
+);
+CREATE INDEX availability_exceptions_of_tutor ON availability_exceptions (tutor_id, end_date);
+
+CREATE TABLE time_offs (
+    id uuid PRIMARY KEY,
+    tutor_id uuid NOT NULL REFERENCES tutors ON DELETE CASCADE,
+    start_datetime timestamptz NOT NULL,
+    end_datetime timestamptz NOT NULL,
+    reason text CHECK (length(reason) <= 500),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (end_datetime > start_datetime)
+);
+CREATE INDEX time_offs_of_tutor ON time_offs (tutor_id, end_datetime);
+
+-- A hold and an appointment are one claim at two ages: settlement changes its kind in place, so there is no
+-- instant at which the time belongs to nobody. The claim carries the id of the session it protects: the cart
+-- item's first, the appointment's later (they are the same id).
+CREATE TYPE claim_kind AS ENUM ('hold', 'appointment');
+
+CREATE TABLE time_claims (
+    id uuid PRIMARY KEY,
+    tutor_id uuid NOT NULL REFERENCES tutors,
+    during tstzrange NOT NULL
+        CHECK (NOT isempty(during) AND lower_inc(during) AND NOT upper_inc(during)
+               AND isfinite(lower(during)) AND isfinite(upper(during))),
+    kind claim_kind NOT NULL,
+    expires_at timestamptz,
+    CHECK ((kind = 'hold') = (expires_at IS NOT NULL)),
+    CONSTRAINT time_claims_one_owner_per_minute EXCLUDE USING gist (tutor_id WITH =, during WITH &&),
+    -- what an appointment points at: its own tutor and its own minutes (0005)
+    CONSTRAINT time_claims_exact UNIQUE (id, tutor_id, during)
+);
+CREATE INDEX time_claims_expiring ON time_claims (expires_at) WHERE kind = 'hold';
