@@ -44,6 +44,7 @@ CREATE TABLE cart_items (
     unit_price_cad numeric(10, 2) NOT NULL CHECK (unit_price_cad > 0),
     line_total_cad numeric(10, 2) NOT NULL CHECK (line_total_cad = unit_price_cad),
     hold_expires_at timestamptz NOT NULL,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    removed_at timestamptz -- kept, so that removing twice is harmless and a stranger's item is unknown
 );
-CREATE INDEX cart_items_of_cart ON cart_items (cart_id);
+CREATE INDEX cart_items_of_cart ON cart_items (cart_id) WHERE removed_at IS NULL;

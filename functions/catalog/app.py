@@ -1,0 +1,82 @@
+"""Courses, their tutors and their free times, for anyone."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from adapters.http import Visit, create_resolver, problems
+from aws_lambda_powertools.event_handler import Request, Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from domain.catalog import browse
+from domain.catalog.models import AvailableDays, CourseDetail, CourseList, DaySlots
+from domain.inputs import Day, Line
+
+app = create_resolver()
+
+Slug = Annotated[Line, Path()]
+Duration = Annotated[int, Query(description="Minutes: 60, 90 ou 120")]
+TutorId = Annotated[UUID | None, Query(description="Ne montrer que les heures de ce tuteur")]
+
+
+@app.get(
+    "/v1/courses", summary="Lister les cours", tags=["Catalogue"], responses=problems("VALIDATION_FAILED")
+)
+def list_courses(request: Request, search: Annotated[Line | None, Query()] = None) -> Response[CourseList]:
+    visit = Visit(request)
+    return visit.answer(browse.list_courses(visit.connection, search))
+
+
+@app.get(
+    "/v1/courses/<slug>",
+    summary="Voir un cours et ses tuteurs",
+    tags=["Catalogue"],
+    responses=problems("COURSE_NOT_FOUND", "VALIDATION_FAILED"),
+)
+def show_course(request: Request, slug: Slug) -> Response[CourseDetail]:
+    visit = Visit(request)
+    return visit.answer(browse.show_course(visit.connection, slug))
+
+
+@app.get(
+    "/v1/courses/<slug>/slots",
+    summary="Voir les créneaux libres d'une journée",
+    tags=["Catalogue"],
+    responses=problems("COURSE_NOT_FOUND", "TUTOR_NOT_FOUND", "INVALID_DURATION", "VALIDATION_FAILED"),
+)
+def list_slots(
+    request: Request,
+    slug: Slug,
+    day: Annotated[Day, Query(alias="date")],
+    duration: Duration = 60,
+    tutor_id: TutorId = None,
+) -> Response[DaySlots]:
+    visit = Visit(request)
+    return visit.answer(browse.free_slots(visit.connection, slug, day, duration, tutor_id, visit.now))
+
+
+@app.get(
+    "/v1/courses/<slug>/availability",
+    summary="Voir les journées qui ont un créneau libre",
+    tags=["Catalogue"],
+    responses=problems(
+        "COURSE_NOT_FOUND",
+        "TUTOR_NOT_FOUND",
+        "INVALID_DURATION",
+        "RANGE_TOO_LONG",
+        "RANGE_REVERSED",
+        "VALIDATION_FAILED",
+    ),
+)
+def list_days(
+    request: Request,
+    slug: Slug,
+    first: Annotated[Day, Query(alias="from")],
+    last: Annotated[Day, Query(alias="to")],
+    duration: Annotated[int, Query(description="Minutes: 60, 90 ou 120")],
+    tutor_id: TutorId = None,
+) -> Response[AvailableDays]:
+    visit = Visit(request)
+    return visit.answer(browse.free_days(visit.connection, slug, first, last, duration, tutor_id, visit.now))
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return app.resolve(event, context)

@@ -1,0 +1,37 @@
+"""The one connection a container keeps to PostgreSQL (decision 15)."""
+
+import threading
+from typing import Any
+
+import psycopg
+
+from adapters.settings import setting
+
+CONNECT_TIMEOUT_SECONDS = 5
+
+_kept = threading.local()
+
+
+def connection() -> psycopg.Connection[Any]:
+    """This thread's connection, in autocommit mode: a use case opens the transaction it needs.
+
+    A connection that broke, or was left in a transaction, is replaced.
+    """
+    kept: psycopg.Connection[Any] | None = getattr(_kept, "connection", None)
+    if kept is not None and _is_idle(kept):
+        return kept
+    if kept is not None:
+        kept.close()
+    _kept.connection = psycopg.connect(
+        setting("DATABASE_URL"), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
+    )
+    fresh: psycopg.Connection[Any] = _kept.connection
+    return fresh
+
+
+def _is_idle(kept: psycopg.Connection[Any]) -> bool:
+    return (
+        not kept.closed
+        and kept.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        and kept.info.pipeline_status == psycopg.pq.PipelineStatus.OFF
+    )

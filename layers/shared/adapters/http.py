@@ -1,0 +1,209 @@
+"""The HTTP edge: who is calling and when, how an answer leaves, how a refusal is written (RFC 9457)."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+from aws_lambda_powertools.shared.cookies import Cookie, SameSite
+from pydantic import BaseModel, Field
+
+from adapters import database
+from domain.accounts.callers import Buyer, Person, as_buyer, find_person
+from domain.errors import CATALOGUE, Refused
+from domain.ids import new_secret
+
+CART_COOKIE = "cart_session_id"
+CART_COOKIE_SECONDS = 2_592_000
+SESSION_COOKIE = "session"
+PROBLEM_JSON = "application/problem+json"
+MAX_COOKIE_LENGTH = 200
+
+logger = Logger()
+
+
+class FieldProblem(BaseModel):
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong: `code` for a program, `detail` (French) for a person."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str = Field(description="The request's id, to find it in the logs")
+    errors: list[FieldProblem] | None = None
+
+
+class Visit:
+    """One HTTP request, as the domain wants to know it."""
+
+    def __init__(self, request: Request) -> None:
+        self._event = request.resolved_event
+        epoch_ms = self._event.raw_event["requestContext"]["timeEpoch"]
+        self.now = datetime.fromtimestamp(epoch_ms / 1000, UTC)
+        self._cookies: list[Cookie] = []
+
+    @cached_property
+    def connection(self) -> psycopg.Connection[Any]:
+        return database.connection()
+
+    @cached_property
+    def person(self) -> Person | None:
+        """The signed-in person. A bearer token that opens nothing is refused; a stale cookie is a guest's."""
+        bearer = self._event.headers.get("authorization", "")
+        if bearer:
+            scheme, _, token = bearer.partition(" ")
+            person = scheme.lower() == "bearer" and find_person(self.connection, token.strip(), self.now)
+            if not person:
+                raise Refused("UNAUTHENTICATED")
+            return person
+        token = self._read_cookie(SESSION_COOKIE)
+        return find_person(self.connection, token, self.now) if token else None
+
+    @cached_property
+    def buyer(self) -> Buyer:
+        """Whose cart this is: the signed-in student's, else the guest's, who gets a cookie when without one."""
+        if self.person:
+            return as_buyer(self.person)
+        cookie = self._read_cookie(CART_COOKIE)
+        if not cookie:
+            cookie = new_secret()
+            self.set_cookie(CART_COOKIE, cookie, CART_COOKIE_SECONDS)
+        return Buyer.guest(cookie)
+
+    def set_cookie(self, name: str, value: str, max_age: int) -> None:
+        self._cookies.append(
+            Cookie(
+                name=name,
+                value=value,
+                path="/",
+                secure=True,
+                http_only=True,
+                max_age=max_age,
+                same_site=SameSite.LAX_MODE,
+            )
+        )
+
+    def answer[T](self, body: T, status: int = HTTPStatus.OK) -> Response[T]:
+        """A success: the resource itself, never kept by a cache."""
+        return Response(
+            status_code=status,
+            content_type="application/json",
+            body=body,
+            headers={"Cache-Control": "no-store"},
+            cookies=list(self._cookies),
+        )
+
+    def _read_cookie(self, name: str) -> str | None:
+        value = self._event.resolved_cookies_field.get(name)
+        value = value[0] if isinstance(value, list) else value
+        return value if value and len(value) <= MAX_COOKIE_LENGTH else None
+
+
+def create_resolver() -> APIGatewayHttpResolver:
+    """A Powertools resolver that validates requests and writes every failure as problem+json."""
+    app = APIGatewayHttpResolver(enable_validation=True, serializer=_to_json)
+
+    @app.exception_handler(Refused)
+    def refused(refusal: Refused) -> Response[str]:
+        return problem(app, refusal)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(error: RequestValidationError) -> Response[str]:
+        faults = error.errors()
+        if any(fault["type"] == "json_invalid" for fault in faults):
+            return problem(app, Refused("MALFORMED_JSON"))
+        return problem(app, Refused("VALIDATION_FAILED", errors=[_field_problem(fault) for fault in faults]))
+
+    @app.exception_handler(RequestUnsupportedContentType)
+    def unsupported(_: RequestUnsupportedContentType) -> Response[str]:
+        return problem(app, Refused("UNSUPPORTED_MEDIA_TYPE"))
+
+    @app.exception_handler(UnicodeDecodeError)
+    def undecodable(_: UnicodeDecodeError) -> Response[str]:
+        return problem(app, Refused("MALFORMED_JSON"))
+
+    @app.exception_handler(psycopg.OperationalError)
+    def unreachable(error: psycopg.OperationalError) -> Response[str]:
+        logger.error(
+            "database unavailable", extra={"error": type(error).__name__, "sqlstate": error.sqlstate}
+        )
+        return problem(app, Refused("TEMPORARILY_UNAVAILABLE", retry_after=5))
+
+    @app.exception_handler(Exception)
+    def unexpected(error: Exception) -> Response[str]:
+        logger.exception("unexpected failure", extra={"error": type(error).__name__})
+        return problem(app, Refused("INTERNAL_ERROR"))
+
+    return app
+
+
+def problem(app: APIGatewayHttpResolver, refusal: Refused) -> Response[str]:
+    """A refusal as RFC 9457 writes it."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(refusal.status).phrase,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "instance": app.current_event.request_context.request_id,
+        **({"errors": list(refusal.errors)} if refusal.errors else {}),
+        **refusal.facts,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    return Response(
+        status_code=refusal.status,
+        content_type=PROBLEM_JSON,
+        body=json.dumps(body, ensure_ascii=False),
+        headers=headers,
+    )
+
+
+def problems(*codes: str) -> dict[int, Any]:
+    """The OpenAPI description of the refusals a route can answer with, besides those any route can."""
+    by_status: dict[int, list[str]] = {}
+    for code in (*codes, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
+        by_status.setdefault(CATALOGUE[code].status, []).append(code)
+    return {
+        status: {
+            "description": ", ".join(names),
+            "content": {PROBLEM_JSON: {"model": Problem}},
+        }
+        for status, names in sorted(by_status.items())
+    }
+
+
+def _field_problem(fault: Mapping[str, Any]) -> dict[str, str]:
+    """One faulty field, without echoing what was sent."""
+    place: Sequence[Any] = fault["loc"]
+    names = place[1:] if len(place) > 1 and place[0] in ("body", "query", "path", "header") else place
+    missing = fault["type"] == "missing"
+    return {
+        "field": ".".join(str(name) for name in names),
+        "code": "MISSING" if missing else "INVALID",
+        "detail": "Ce champ est obligatoire." if missing else "Cette valeur est invalide.",
+    }
+
+
+def _to_json(body: Any) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]

@@ -1,0 +1,54 @@
+"""Configuration. A plain environment variable wins; otherwise the stack's secret is asked.
+
+On AWS the secret (one JSON object named by SECRETS_ARN) comes from the Parameters and Secrets extension's local
+port, so that no function loads an AWS client for it.
+"""
+
+import json
+import os
+from functools import cache
+from http.client import HTTPConnection
+from urllib.parse import quote
+
+EXTENSION_PORT = 2773
+EXTENSION_TIMEOUT_SECONDS = 3
+
+
+class SettingMissing(Exception):
+    """A required setting is neither in the environment nor in the secret."""
+
+
+def setting(name: str) -> str:
+    """A required setting. Raises SettingMissing with its name."""
+    value = optional_setting(name)
+    if not value:
+        raise SettingMissing(name)
+    return value
+
+
+def optional_setting(name: str, default: str = "") -> str:
+    """A setting, or the default when it is absent or empty."""
+    value = os.environ.get(name)
+    if value:
+        return value
+    arn = os.environ.get("SECRETS_ARN")
+    return (_secret(arn).get(name) if arn else None) or default
+
+
+@cache
+def _secret(arn: str) -> dict[str, str]:
+    connection = HTTPConnection("localhost", EXTENSION_PORT, timeout=EXTENSION_TIMEOUT_SECONDS)
+    try:
+        connection.request(
+            "GET",
+            f"/secretsmanager/get?secretId={quote(arn, safe='')}",
+            headers={"X-Aws-Parameters-Secrets-Token": os.environ["AWS_SESSION_TOKEN"]},
+        )
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise SettingMissing(f"the secret store answered {answer.status}")
+    secret: dict[str, str] = json.loads(json.loads(body)["SecretString"])
+    return secret

@@ -1,0 +1,1 @@
+"""People: who is calling, their accounts, their sessions."""

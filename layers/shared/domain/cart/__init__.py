@@ -1,0 +1,1 @@
+"""What one visitor is about to book. Every item holds its time for fifteen minutes."""

@@ -1,0 +1,170 @@
+"""Putting sessions in a cart: all of them or none, each held for fifteen minutes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+
+from domain import money
+from domain.accounts.callers import Buyer
+from domain.cart import queries
+from domain.cart.cart import CartItem
+from domain.cart.models import CartView, WantedSession
+from domain.cart.view_cart import ask_cart, read_cart
+from domain.catalog.offering import Offering, ask_offerings, read_offerings
+from domain.errors import Refused
+from domain.transactions import retried_on_deadlock
+from domain.ids import new_id
+from domain.scheduling import claims
+from domain.scheduling.availability import (
+    BOOKING_HORIZON,
+    DURATIONS_MIN,
+    LEAD_TIME,
+    tutors_free_at,
+)
+from domain.scheduling.calendars import read_calendars
+from domain.scheduling.grid import local_date, on_grid
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A wanted session as it would stand in the cart, and the free tutors who could give it, best first."""
+
+    draft: CartItem
+    offering: Offering
+    free_tutors: Sequence[UUID]
+
+    def given_by(self, tutor_id: UUID) -> CartItem:
+        return replace(self.draft, tutor_id=tutor_id, tutor_display_name=self.offering.tutors[tutor_id])
+
+    def hold(self, connection: Connection[Any], tutor_id: UUID, now: datetime) -> Cursor[Any]:
+        """Ask for that tutor's time; a row comes back when it could be had."""
+        claim = claims.Claim(self.draft.id, tutor_id, self.draft.start, self.draft.end)
+        return claims.hold(connection, claim, now)
+
+
+@retried_on_deadlock
+def add_items(
+    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+) -> CartView:
+    """Hold every wanted session and answer the cart, or refuse and change nothing.
+
+    A session without a tutor goes to the best tutor whose time can be had, tried one after the other inside the
+    transaction. Refuses with INVALID_DURATION, OFF_GRID, TOO_SOON, TOO_FAR, COURSE_NOT_FOUND, TUTOR_NOT_FOUND,
+    SLOT_UNAVAILABLE, ALREADY_IN_CART, OVERLAP, HOLD_LIMIT.
+    """
+    for session in wanted:
+        require_bookable(session, now)
+    with connection.pipeline(), connection.transaction():
+        queries.open_cart(connection, buyer, now)
+        cart_answer, items_answer = ask_cart(connection, buyer, now)
+        offerings_answer = ask_offerings(connection, {session.course_id for session in wanted})
+        before = read_cart(cart_answer.fetchone(), items_answer)
+        choices = _choose(connection, wanted, read_offerings(offerings_answer), now)
+
+        after = before
+        for choice in choices:
+            after = after.receive(choice.draft)
+        after.require_room(now)
+        held = {item.id: item for item in _hold(connection, choices, now)}
+        after = after.with_items(held.get(item.id, item) for item in after.items)
+
+        queries.remove_items(
+            connection, {item.id for item in before.items} - {item.id for item in after.items}, now
+        )
+        for item in held.values():
+            queries.insert_item(connection, after.id, item, now)
+    return CartView.of(after, now)
+
+
+def require_bookable(session: WantedSession, now: datetime) -> None:
+    """Refuses a duration, a start off the grid, or a start outside the booking window (spec 2.1)."""
+    if session.duration_min not in DURATIONS_MIN:
+        raise Refused("INVALID_DURATION")
+    if not on_grid(session.start):
+        raise Refused("OFF_GRID")
+    if session.start < now + LEAD_TIME:
+        raise Refused("TOO_SOON")
+    if session.start > now + BOOKING_HORIZON:
+        raise Refused("TOO_FAR")
+
+
+def _choose(
+    connection: Connection[Any],
+    wanted: Sequence[WantedSession],
+    offerings: Mapping[UUID, Offering],
+    now: datetime,
+) -> list[Choice]:
+    """For each wanted session, who could give it: the chosen tutor, or anyone of the course's who is free."""
+    candidates = [_candidates(session, offerings.get(session.course_id)) for session in wanted]
+    days = [local_date(session.start) for session in wanted]
+    everyone = {tutor_id for tutor_ids in candidates for tutor_id in tutor_ids}
+    calendars = {
+        calendar.tutor_id: calendar
+        for calendar in read_calendars(connection, list(everyone), min(days), max(days), now)
+    }
+    return [
+        Choice(
+            _draft(session, offerings[session.course_id], tutor_ids[0], now),
+            offerings[session.course_id],
+            tutors_free_at(
+                [calendars[tutor_id] for tutor_id in tutor_ids], session.start, session.duration_min
+            ),
+        )
+        for session, tutor_ids in zip(wanted, candidates, strict=True)
+    ]
+
+
+def _candidates(session: WantedSession, offering: Offering | None) -> list[UUID]:
+    if offering is None:
+        raise Refused("COURSE_NOT_FOUND")
+    if session.tutor_id is None:
+        if not offering.tutors:
+            raise Refused("SLOT_UNAVAILABLE")
+        return list(offering.tutors)
+    if session.tutor_id not in offering.tutors:
+        raise Refused("TUTOR_NOT_FOUND")
+    return [session.tutor_id]
+
+
+def _draft(session: WantedSession, offering: Offering, tutor_id: UUID, now: datetime) -> CartItem:
+    return CartItem(
+        id=new_id(),
+        course_id=offering.course_id,
+        course_title_fr=offering.title_fr,
+        tutor_id=tutor_id,
+        tutor_display_name=offering.tutors[tutor_id],
+        tutor_selection="explicit" if session.tutor_id else "auto",
+        start=session.start,
+        duration_min=session.duration_min,
+        price_cad=money.prorate(offering.student_rate_cad, session.duration_min),
+        hold_expires_at=now + claims.HOLD_TTL,
+        held=True,
+        lost=False,
+    )
+
+
+def _hold(connection: Connection[Any], choices: Sequence[Choice], now: datetime) -> list[CartItem]:
+    """Hold a time for every choice or refuse with SLOT_UNAVAILABLE. The first tries go together."""
+    if not all(choice.free_tutors for choice in choices):
+        raise Refused("SLOT_UNAVAILABLE")
+    if len(choices) > 1:
+        claims.lock_tutors(connection, {tutor_id for choice in choices for tutor_id in choice.free_tutors})
+    first_tries = [choice.hold(connection, choice.free_tutors[0], now) for choice in choices]
+    return [
+        choice.given_by(choice.free_tutors[0])
+        if answer.fetchone()
+        else _hold_with_another(connection, choice, now)
+        for choice, answer in zip(choices, first_tries, strict=True)
+    ]
+
+
+def _hold_with_another(connection: Connection[Any], choice: Choice, now: datetime) -> CartItem:
+    """The first choice was taken meanwhile: the next tutors by priority, until one can be had."""
+    for tutor_id in choice.free_tutors[1:]:
+        if choice.hold(connection, tutor_id, now).fetchone():
+            return choice.given_by(tutor_id)
+    raise Refused("SLOT_UNAVAILABLE")

@@ -1,0 +1,103 @@
+"""A cart and its rules: totals, duplicates, overlaps, the cap on holds (spec 2.6, 2.7)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from domain import money
+from domain.coupons.coupons import Coupon
+from domain.errors import Refused
+
+MAX_ACTIVE_HOLDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CartItem:
+    """One session in a cart. `held` says its hold stands; `lost` that it lapsed and the time is gone."""
+
+    id: UUID
+    course_id: UUID
+    course_title_fr: str
+    tutor_id: UUID
+    tutor_display_name: str
+    tutor_selection: str
+    start: datetime
+    duration_min: int
+    price_cad: Decimal
+    hold_expires_at: datetime
+    held: bool
+    lost: bool
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(minutes=self.duration_min)
+
+    def overlaps(self, other: "CartItem") -> bool:
+        """Half-open intervals: adjacent sessions do not overlap (spec 2.6)."""
+        return self.start < other.end and other.start < self.end
+
+    def repeats(self, other: "CartItem") -> bool:
+        """Whether this choice was made before: any tutor of the course again, or a tutor already given."""
+        if (self.start, self.duration_min) != (other.start, other.duration_min):
+            return False
+        if self.tutor_selection == "auto":
+            return other.tutor_selection == "auto" and self.course_id == other.course_id
+        return self.tutor_id == other.tutor_id
+
+    def collides_with(self, other: "CartItem") -> bool:
+        """Two sessions of one cart may only overlap when both tutors were chosen and differ (UR-06)."""
+        chosen_apart = (
+            self.tutor_selection == other.tutor_selection == "explicit" and self.tutor_id != other.tutor_id
+        )
+        return self.overlaps(other) and not chosen_apart
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    id: UUID
+    version: int
+    coupon: Coupon | None = None
+    items: Sequence[CartItem] = field(default_factory=tuple)
+
+    def with_items(self, items: Iterable[CartItem]) -> "Cart":
+        return replace(self, items=tuple(sorted(items, key=lambda item: (item.start, item.id))))
+
+    @property
+    def subtotal(self) -> Decimal:
+        return sum((item.price_cad for item in self.items), money.ZERO)
+
+    def usable_coupon(self, now: datetime) -> Coupon | None:
+        """The cart's coupon when it can be used at `now`."""
+        if self.coupon is None:
+            return None
+        try:
+            self.coupon.require_usable(now)
+        except Refused:
+            return None
+        return self.coupon
+
+    def discount(self, now: datetime) -> Decimal:
+        coupon = self.usable_coupon(now)
+        return coupon.discount_on(self.subtotal) if coupon else money.ZERO
+
+    def require_room(self, now: datetime) -> None:
+        """Refuses with HOLD_LIMIT when the cart would hold more than MAX_ACTIVE_HOLDS times (X-73)."""
+        expiries = [item.hold_expires_at for item in self.items if item.held]
+        if len(expiries) > MAX_ACTIVE_HOLDS:
+            raise Refused("HOLD_LIMIT", retry_after=max(1, int((min(expiries) - now).total_seconds())))
+
+    def receive(self, item: CartItem) -> "Cart":
+        """The cart with one more session.
+
+        The same session again is refused with ALREADY_IN_CART while it is held and replaced once its hold has
+        lapsed; a colliding one is refused with OVERLAP.
+        """
+        twins = [twin for twin in self.items if item.repeats(twin)]
+        if any(twin.held for twin in twins):
+            raise Refused("ALREADY_IN_CART")
+        others = [other for other in self.items if other not in twins]
+        if any(item.collides_with(other) for other in others):
+            raise Refused("OVERLAP")
+        return self.with_items([*others, item])

@@ -1,0 +1,108 @@
+"""What the cart's routes take and answer."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from domain.cart.cart import Cart, CartItem
+from domain.catalog.models import Cad
+from domain.clock import on_toronto_clock
+from domain.inputs import Instant, Line
+
+MAX_ITEMS_PER_REQUEST = 50
+
+
+class WantedSession(BaseModel):
+    """A session to put in the cart. Without `tutor_id`, the best free tutor of the course is chosen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    course_id: UUID
+    start: Instant
+    duration_min: StrictInt
+    tutor_id: UUID | None = None
+
+
+class AddItems(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    items: Annotated[list[WantedSession], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
+
+
+class ApplyCoupon(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    code: Line
+
+
+class CartItemView(BaseModel):
+    id: UUID
+    course_id: UUID
+    course_title_fr: str
+    tutor_display_name: str
+    start: datetime
+    end: datetime
+    duration_min: int
+    price_cad: Cad
+    hold_expires_at: datetime
+    hold_expired: bool
+    unavailable: bool
+
+    @classmethod
+    def of(cls, item: CartItem) -> "CartItemView":
+        return cls(
+            id=item.id,
+            course_id=item.course_id,
+            course_title_fr=item.course_title_fr,
+            tutor_display_name=item.tutor_display_name,
+            start=on_toronto_clock(item.start),
+            end=on_toronto_clock(item.end),
+            duration_min=item.duration_min,
+            price_cad=str(item.price_cad),
+            hold_expires_at=on_toronto_clock(item.hold_expires_at),
+            hold_expired=not item.held,
+            unavailable=item.lost,
+        )
+
+
+class CouponView(BaseModel):
+    code: str
+    type: str
+    value: Cad
+    valid: bool
+
+
+class CartView(BaseModel):
+    id: UUID
+    version: int
+    items: list[CartItemView]
+    coupon: CouponView | None
+    subtotal_cad: Cad
+    discount_cad: Cad
+    total_cad: Cad
+    credits_available_cad: Cad
+    currency: str
+
+    @classmethod
+    def of(cls, cart: Cart, now: datetime) -> "CartView":
+        coupon = cart.coupon
+        discount = cart.discount(now)
+        return cls(
+            id=cart.id,
+            version=cart.version,
+            items=[CartItemView.of(item) for item in cart.items],
+            coupon=coupon
+            and CouponView(
+                code=coupon.code,
+                type=coupon.type,
+                value=str(coupon.value),
+                valid=cart.usable_coupon(now) is not None,
+            ),
+            subtotal_cad=str(cart.subtotal),
+            discount_cad=str(discount),
+            total_cad=str(cart.subtotal - discount),
+            credits_available_cad="0.00",
+            currency="CAD",
+        )

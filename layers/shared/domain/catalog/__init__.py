@@ -1,0 +1,1 @@
+"""Courses and the tutors who teach them."""

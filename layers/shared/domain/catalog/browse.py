@@ -1,0 +1,147 @@
+"""What a visitor looks at before the cart: courses, their tutors, their free times."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain import money
+from domain.catalog import queries
+from domain.catalog.models import (
+    AvailableDays,
+    CourseDetail,
+    CourseList,
+    CourseView,
+    DaySlots,
+    Prices,
+    Slot,
+    TutorSlot,
+    TutorView,
+)
+from domain.clock import on_toronto_clock
+from domain.errors import Refused
+from domain.scheduling.availability import DURATIONS_MIN, bookable_days, day_starts, days_with_starts
+from domain.scheduling.calendars import read_calendars
+
+MAX_DAYS = 62
+
+
+def list_courses(connection: Connection[Any], search: str | None) -> CourseList:
+    """The active courses, by title; with `search`, those whose title or description contains it."""
+    return CourseList(
+        items=[CourseView(**_course(row)) for row in queries.select_courses(connection, search)]
+    )
+
+
+def show_course(connection: Connection[Any], slug: str) -> CourseDetail:
+    """One active course and the tutors a student may choose. Refuses with COURSE_NOT_FOUND."""
+    rows = _course_and_tutors(connection, slug)
+    tutors = [
+        TutorView(id=tutor_id, display_name=name, bio_fr=bio)
+        for *_, tutor_id, name, bio in rows
+        if tutor_id is not None
+    ]
+    return CourseDetail(**_course(rows[0]), tutors=tutors)
+
+
+def free_slots(
+    connection: Connection[Any],
+    slug: str,
+    day: date,
+    duration_min: int,
+    tutor_id: UUID | None,
+    now: datetime,
+) -> DaySlots:
+    """The sessions of that length that begin on that local day, one per start whoever would give it (UR-03).
+
+    Refuses with INVALID_DURATION, COURSE_NOT_FOUND, TUTOR_NOT_FOUND.
+    """
+    rate, tutor_ids = _course_rate_and_tutors(connection, slug, duration_min, tutor_id)
+    first, last = bookable_days(now)
+    starts: list[datetime] = []
+    if first <= day <= last:
+        calendars = read_calendars(connection, tutor_ids, day, day, now)
+        starts = day_starts(calendars, day, duration_min, now)
+    price = str(money.prorate(rate, duration_min))
+    length = timedelta(minutes=duration_min)
+    slots = [
+        Slot(
+            start=on_toronto_clock(start),
+            end=on_toronto_clock(start + length),
+            duration_min=duration_min,
+            price_cad=price,
+        )
+        for start in starts
+    ]
+    return DaySlots(
+        date=day,
+        duration_min=duration_min,
+        has_availability=bool(slots),
+        slots=slots
+        if tutor_id is None
+        else [TutorSlot(**slot.model_dump(), tutor_id=tutor_id) for slot in slots],
+    )
+
+
+def free_days(
+    connection: Connection[Any],
+    slug: str,
+    first: date,
+    last: date,
+    duration_min: int,
+    tutor_id: UUID | None,
+    now: datetime,
+) -> AvailableDays:
+    """For each local day of a range, both ends included, whether a session of that length can begin on it.
+
+    Refuses with RANGE_REVERSED, RANGE_TOO_LONG (more than MAX_DAYS days) and as `free_slots`.
+    """
+    if last < first:
+        raise Refused("RANGE_REVERSED")
+    if (last - first).days >= MAX_DAYS:
+        raise Refused("RANGE_TOO_LONG")
+    _, tutor_ids = _course_rate_and_tutors(connection, slug, duration_min, tutor_id)
+    days = {first + timedelta(days=n): False for n in range((last - first).days + 1)}
+    earliest, latest = bookable_days(now)
+    first, last = max(first, earliest), min(last, latest)
+    if first <= last:
+        calendars = read_calendars(connection, tutor_ids, first, last, now)
+        days |= days_with_starts(calendars, first, last, duration_min, now)
+    return AvailableDays(days=days)
+
+
+def _course_rate_and_tutors(
+    connection: Connection[Any], slug: str, duration_min: int, tutor_id: UUID | None
+) -> tuple[Decimal, list[UUID]]:
+    """The course's rate and its tutors, or the one who was chosen: the filter comes first (X-15)."""
+    if duration_min not in DURATIONS_MIN:
+        raise Refused("INVALID_DURATION")
+    rows = _course_and_tutors(connection, slug)
+    tutor_ids = [row[5] for row in rows if row[5] is not None]
+    if tutor_id is not None:
+        if tutor_id not in tutor_ids:
+            raise Refused("TUTOR_NOT_FOUND")
+        tutor_ids = [tutor_id]
+    return rows[0][4], tutor_ids
+
+
+def _course_and_tutors(connection: Connection[Any], slug: str) -> list[Any]:
+    rows = queries.select_course_and_tutors(connection, slug).fetchall()
+    if not rows:
+        raise Refused("COURSE_NOT_FOUND")
+    return rows
+
+
+def _course(row: Any) -> dict[str, Any]:
+    course_id, slug, title_fr, description_fr, rate, *_ = row
+    sixty, ninety, hundred_twenty = (str(money.prorate(rate, minutes)) for minutes in DURATIONS_MIN)
+    return {
+        "id": course_id,
+        "slug": slug,
+        "title_fr": title_fr,
+        "description_fr": description_fr,
+        "student_rate_cad": str(rate),
+        "prices": Prices(sixty=sixty, ninety=ninety, hundred_twenty=hundred_twenty),
+    }

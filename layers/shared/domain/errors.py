@@ -1,0 +1,96 @@
+"""How the domain says no: a code for programs, and the one French sentence a person reads for that code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What one code means: its HTTP status and its French sentence."""
+
+    status: int
+    detail: str
+
+
+CATALOGUE: Mapping[str, Sentence] = {
+    # any request
+    "MALFORMED_JSON": Sentence(400, "Le corps de la requête n'est pas un JSON valide."),
+    "UNSUPPORTED_MEDIA_TYPE": Sentence(415, "Le corps de la requête doit être en JSON."),
+    "VALIDATION_FAILED": Sentence(422, "Certains champs sont invalides."),
+    "UNAUTHENTICATED": Sentence(401, "Non autorisé"),
+    "FORBIDDEN": Sentence(403, "Non autorisé"),
+    "BOOKING_NOT_ALLOWED": Sentence(403, "Ce compte ne peut pas effectuer de réservation"),
+    "NOT_FOUND": Sentence(404, "Cette adresse n'existe pas."),
+    "METHOD_NOT_ALLOWED": Sentence(405, "Cette opération n'existe pas à cette adresse."),
+    "INTERNAL_ERROR": Sentence(500, "Une erreur est survenue"),
+    "TEMPORARILY_UNAVAILABLE": Sentence(
+        503, "Le service est momentanément indisponible. Veuillez réessayer."
+    ),
+    # catalogue and availability
+    "COURSE_NOT_FOUND": Sentence(404, "Cours introuvable"),
+    "TUTOR_NOT_FOUND": Sentence(404, "Tuteur introuvable"),
+    "INVALID_DURATION": Sentence(422, "Durée invalide"),
+    "INVALID_DATE": Sentence(422, "La date doit être au format AAAA-MM-JJ."),
+    "RANGE_TOO_LONG": Sentence(422, "La période demandée ne peut pas dépasser 62 jours."),
+    "RANGE_REVERSED": Sentence(422, "La date de fin doit suivre la date de début."),
+    # cart
+    "OFF_GRID": Sentence(422, "Une séance doit commencer à l'heure juste ou à la demie."),
+    "TOO_SOON": Sentence(422, "Ce créneau doit être réservé au moins 12 heures à l'avance"),
+    "TOO_FAR": Sentence(422, "Ce créneau ne peut pas être réservé plus de 60 jours à l'avance"),
+    "SLOT_UNAVAILABLE": Sentence(409, "Ce créneau n'est plus disponible"),
+    "ALREADY_IN_CART": Sentence(409, "Cet élément est déjà dans votre panier"),
+    "OVERLAP": Sentence(
+        409,
+        "Vous ne pouvez pas sélectionner des créneaux qui se chevauchent. Veuillez choisir des heures différentes.",
+    ),
+    "ITEM_NOT_FOUND": Sentence(404, "Élément introuvable"),
+    "HOLD_LIMIT": Sentence(
+        429, "Vous réservez déjà le nombre maximal de créneaux. Payez-les ou retirez-en avant d'en ajouter."
+    ),
+    "COUPON_INVALID": Sentence(422, "Code promo invalide"),
+    # checkout
+    "CART_EMPTY": Sentence(422, "Votre panier est vide"),
+    "EMAIL_INVALID": Sentence(422, "Courriel invalide"),
+    "PASSWORD_TOO_SHORT": Sentence(422, "Le mot de passe doit contenir au moins 6 caractères"),
+    "PASSWORD_MISMATCH": Sentence(422, "Les mots de passe ne correspondent pas"),
+    "USER_ALREADY_EXISTS": Sentence(
+        409,
+        "Un compte existe déjà avec cette adresse email. Veuillez vous connecter avec votre compte existant.",
+    ),
+    "SLOTS_UNAVAILABLE": Sentence(409, "Certains créneaux de votre panier ne sont plus disponibles"),
+    "PRICE_CHANGED": Sentence(409, "Le prix de votre panier a changé. Veuillez vérifier le nouveau total."),
+    "AMOUNT_TOO_SMALL": Sentence(422, "Le montant à payer par carte doit être d'au moins 0,50 $."),
+    "CHECKOUT_NOT_FOUND": Sentence(404, "Paiement introuvable"),
+    "PAYMENT_UNAVAILABLE": Sentence(
+        503, "Le service de paiement ne répond pas. Rien n'a été débité. Veuillez réessayer dans un instant."
+    ),
+    "INVALID_SIGNATURE": Sentence(400, "Signature invalide"),
+}
+
+
+class Refused(Exception):
+    """The request was understood and will not be done; nothing was written.
+
+    Arguments: `code`, a key of CATALOGUE; `detail`, a French sentence that says more than the catalogue's;
+    `errors`, one mapping per faulty field (`field`, `code`, `detail`); `retry_after` in seconds;
+    `facts`, further members of the answer, already JSON-ready.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        retry_after: int | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code)
+        sentence = CATALOGUE[code]
+        self.code = code
+        self.status = sentence.status
+        self.detail = detail or sentence.detail
+        self.errors = errors
+        self.retry_after = retry_after
+        self.facts = facts or {}

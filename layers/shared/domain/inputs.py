@@ -1,0 +1,32 @@
+"""Types of what arrives from outside: nothing is guessed from a wrong type, nothing unprintable gets in."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+
+
+def _must_be_text(value: Any) -> Any:
+    if not isinstance(value, str | date | datetime):
+        raise ValueError("must be text")
+    return value
+
+
+def _must_be_iso_date(value: Any) -> Any:
+    if isinstance(value, str) and not (len(value) == 10 and value[4] == value[7] == "-"):
+        raise ValueError("must be YYYY-MM-DD")
+    return value
+
+
+def _must_be_printable(value: str) -> str:
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+type Instant = Annotated[AwareDatetime, BeforeValidator(_must_be_text)]
+"""RFC 3339 with an offset; never a number."""
+type Day = Annotated[date, BeforeValidator(_must_be_text), BeforeValidator(_must_be_iso_date)]
+"""YYYY-MM-DD."""
+type Line = Annotated[str, AfterValidator(_must_be_printable), Field(max_length=200)]
+"""One line of text, at most 200 characters."""
