@@ -1,9 +1,11 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock openapi clean
+.PHONY: help run test check format lock openapi build deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
+SAM := env -u PYTHONPATH SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+ENVIRONMENT ?= dev
 export PYTHONPATH := layers/shared:.
 export UV_PROJECT_ENVIRONMENT := .venv
 
@@ -16,19 +18,28 @@ run: .venv/run.stamp ## start the whole system on this machine (PORT=3000)
 test: .venv/dev.stamp ## every test, against a real PostgreSQL
 	$(PY) -m pytest -q
 
-check: .venv/dev.stamp ## format, lint, types, architecture, template, stale documents
+check: .venv/dev.stamp .tools/sam.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/cfn-lint -a cfn_lint_serverless.rules -t template.yaml database.yaml
+	$(SAM) validate --lint
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
-	@for group in dev run layer sam; do \
+	@for group in dev run layer migrate sam; do \
 	  $(UV) pip compile pyproject.toml --group $$group --universal --generate-hashes --no-annotate --no-header \
-	    $$([ $$group = run -o $$group = layer ] && echo -c requirements/dev.txt) -q -o requirements/$$group.txt; done
+	    $$([ $$group = dev -o $$group = sam ] || echo -c requirements/dev.txt) -q -o requirements/$$group.txt; done
+
+build: .tools/sam.stamp ## what will be deployed, into .aws-sam
+	$(SAM) build
+
+deploy: build ## build, deploy and migrate (ENVIRONMENT=dev|staging|prod, see docs/deploy.md)
+	$(SAM) deploy --config-env $(ENVIRONMENT)
+	$(SAM) remote invoke MigrateFunction --config-env $(ENVIRONMENT)
 
 clean: ## forget every environment and local state
 	rm -rf .venv .tools .local .aws-sam
@@ -42,6 +53,12 @@ clean: ## forget every environment and local state
 
 .venv/bin/python: | $(UV)
 	$(UV) venv -q --allow-existing --python 3.13 .venv
+
+# SAM CLI pins older versions of what we use, so it lives apart.
+.tools/sam.stamp: requirements/sam.txt | $(UV)
+	$(UV) venv -q --allow-existing --python 3.13 .tools/sam
+	$(UV) pip install -q --python .tools/sam/bin/python --require-hashes -r $<
+	@touch $@
 
 # No uv on this machine: a private one, from the package index.
 .tools/uv/bin/uv:
