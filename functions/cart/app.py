@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from adapters.http import Visit, create_resolver, problems
 from aws_lambda_powertools.event_handler import Request, Response
+
+from adapters.http import Visit, answers, create_resolver
 from domain.cart import add_items, change_cart, view_cart
 from domain.cart.models import AddItems, ApplyCoupon, CartView
 
@@ -14,7 +15,7 @@ ANY_CALLER = ("UNAUTHENTICATED", "BOOKING_NOT_ALLOWED")
 ANY_BODY = (*ANY_CALLER, "MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
 
 
-@app.get("/v1/cart", summary="Voir son panier", tags=["Panier"], responses=problems(*ANY_CALLER))
+@app.get("/v1/cart", summary="Voir son panier", tags=["Panier"], responses=answers(*ANY_CALLER))
 def show_cart(request: Request) -> Response[CartView]:
     visit = Visit(request)
     return visit.answer(view_cart.view_cart(visit.connection, visit.buyer, visit.now))
@@ -25,7 +26,7 @@ def show_cart(request: Request) -> Response[CartView]:
     summary="Ajouter des séances au panier et les réserver 15 minutes",
     tags=["Panier"],
     status_code=201,
-    responses=problems(
+    responses=answers(
         *ANY_BODY,
         "SLOT_UNAVAILABLE",
         "ALREADY_IN_CART",
@@ -37,6 +38,7 @@ def show_cart(request: Request) -> Response[CartView]:
         "COURSE_NOT_FOUND",
         "TUTOR_NOT_FOUND",
         "HOLD_LIMIT",
+        success=201,
     ),
 )
 def post_items(request: Request, body: AddItems) -> Response[CartView]:
@@ -48,7 +50,7 @@ def post_items(request: Request, body: AddItems) -> Response[CartView]:
     "/v1/cart/items/<item_id>",
     summary="Retirer une séance du panier",
     tags=["Panier"],
-    responses=problems(*ANY_CALLER, "ITEM_NOT_FOUND", "VALIDATION_FAILED"),
+    responses=answers(*ANY_CALLER, "ITEM_NOT_FOUND", "VALIDATION_FAILED"),
 )
 def delete_item(request: Request, item_id: UUID) -> Response[CartView]:
     visit = Visit(request)
@@ -59,7 +61,7 @@ def delete_item(request: Request, item_id: UUID) -> Response[CartView]:
     "/v1/cart/coupon",
     summary="Appliquer un code promo",
     tags=["Panier"],
-    responses=problems(*ANY_BODY, "COUPON_INVALID"),
+    responses=answers(*ANY_BODY, "COUPON_INVALID"),
 )
 def put_coupon(request: Request, body: ApplyCoupon) -> Response[CartView]:
     visit = Visit(request)
@@ -67,7 +69,7 @@ def put_coupon(request: Request, body: ApplyCoupon) -> Response[CartView]:
 
 
 @app.delete(
-    "/v1/cart/coupon", summary="Retirer le code promo", tags=["Panier"], responses=problems(*ANY_CALLER)
+    "/v1/cart/coupon", summary="Retirer le code promo", tags=["Panier"], responses=answers(*ANY_CALLER)
 )
 def delete_coupon(request: Request) -> Response[CartView]:
     visit = Visit(request)

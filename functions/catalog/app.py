@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from adapters.http import Visit, create_resolver, problems
 from aws_lambda_powertools.event_handler import Request, Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from adapters.http import Visit, answers, create_resolver
 from domain.catalog import browse
 from domain.catalog.models import AvailableDays, CourseDetail, CourseList, DaySlots
 from domain.inputs import Day, Line
@@ -18,7 +19,7 @@ TutorId = Annotated[UUID | None, Query(description="Ne montrer que les heures de
 
 
 @app.get(
-    "/v1/courses", summary="Lister les cours", tags=["Catalogue"], responses=problems("VALIDATION_FAILED")
+    "/v1/courses", summary="Lister les cours", tags=["Catalogue"], responses=answers("VALIDATION_FAILED")
 )
 def list_courses(request: Request, search: Annotated[Line | None, Query()] = None) -> Response[CourseList]:
     visit = Visit(request)
@@ -29,7 +30,7 @@ def list_courses(request: Request, search: Annotated[Line | None, Query()] = Non
     "/v1/courses/<slug>",
     summary="Voir un cours et ses tuteurs",
     tags=["Catalogue"],
-    responses=problems("COURSE_NOT_FOUND", "VALIDATION_FAILED"),
+    responses=answers("COURSE_NOT_FOUND", "VALIDATION_FAILED"),
 )
 def show_course(request: Request, slug: Slug) -> Response[CourseDetail]:
     visit = Visit(request)
@@ -40,7 +41,7 @@ def show_course(request: Request, slug: Slug) -> Response[CourseDetail]:
     "/v1/courses/<slug>/slots",
     summary="Voir les créneaux libres d'une journée",
     tags=["Catalogue"],
-    responses=problems("COURSE_NOT_FOUND", "TUTOR_NOT_FOUND", "INVALID_DURATION", "VALIDATION_FAILED"),
+    responses=answers("COURSE_NOT_FOUND", "TUTOR_NOT_FOUND", "INVALID_DURATION", "VALIDATION_FAILED"),
 )
 def list_slots(
     request: Request,
@@ -57,7 +58,7 @@ def list_slots(
     "/v1/courses/<slug>/availability",
     summary="Voir les journées qui ont un créneau libre",
     tags=["Catalogue"],
-    responses=problems(
+    responses=answers(
         "COURSE_NOT_FOUND",
         "TUTOR_NOT_FOUND",
         "INVALID_DURATION",

@@ -48,8 +48,9 @@ class School:
         )
         for course in courses:
             self.assign(tutor_id, course)
-        for weekday in weekdays if hours else ():
-            self.rule(tutor_id, weekday, *hours)
+        if hours:
+            for weekday in weekdays:
+                self.rule(tutor_id, weekday, *hours)
         return tutor_id
 
     def assign(self, tutor_id: UUID, course_id: UUID, *, active: bool = True) -> None:

@@ -1,7 +1,7 @@
 """The HTTP edge: who is calling and when, how an answer leaves, how a refusal is written (RFC 9457)."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -68,12 +68,14 @@ class Visit:
         bearer = self._event.headers.get("authorization", "")
         if bearer:
             scheme, _, token = bearer.partition(" ")
-            person = scheme.lower() == "bearer" and find_person(self.connection, token.strip(), self.now)
-            if not person:
+            person = (
+                find_person(self.connection, token.strip(), self.now) if scheme.lower() == "bearer" else None
+            )
+            if person is None:
                 raise Refused("UNAUTHENTICATED")
             return person
-        token = self._read_cookie(SESSION_COOKIE)
-        return find_person(self.connection, token, self.now) if token else None
+        cookie = self._read_cookie(SESSION_COOKIE)
+        return find_person(self.connection, cookie, self.now) if cookie else None
 
     @cached_property
     def buyer(self) -> Buyer:
@@ -85,6 +87,23 @@ class Visit:
             cookie = new_secret()
             self.set_cookie(CART_COOKIE, cookie, CART_COOKIE_SECONDS)
         return Buyer.guest(cookie)
+
+    @cached_property
+    def buyers(self) -> list[Buyer]:
+        """Everyone the caller can prove to be: a signed-in student, and the guest of the cart cookie."""
+        cookie = self._read_cookie(CART_COOKIE)
+        student = [Buyer.student(self.person.user_id)] if self.person else []
+        return student + ([Buyer.guest(cookie)] if cookie else [])
+
+    def header(self, name: str) -> str | None:
+        value: str | None = self._event.headers.get(name)
+        return value
+
+    @property
+    def raw_body(self) -> str:
+        """The body as it was sent, for signatures."""
+        body: str = self._event.decoded_body or ""
+        return body
 
     def set_cookie(self, name: str, value: str, max_age: int) -> None:
         self._cookies.append(
@@ -176,18 +195,18 @@ def problem(app: APIGatewayHttpResolver, refusal: Refused) -> Response[str]:
     )
 
 
-def problems(*codes: str) -> dict[int, Any]:
-    """The OpenAPI description of the refusals a route can answer with, besides those any route can."""
+def answers(*refusals: str, success: int = HTTPStatus.OK) -> dict[int, Any]:
+    """The OpenAPI description of a route's answers: its success, its refusals, and what any route may answer."""
     by_status: dict[int, list[str]] = {}
-    for code in (*codes, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
+    for code in (*refusals, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
         by_status.setdefault(CATALOGUE[code].status, []).append(code)
-    return {
-        status: {
-            "description": ", ".join(names),
+    described: dict[int, Any] = {int(success): {"description": "Succès"}}
+    for status, codes in sorted(by_status.items()):
+        described[status] = {
+            "description": ", ".join(codes),
             "content": {PROBLEM_JSON: {"model": Problem}},
         }
-        for status, names in sorted(by_status.items())
-    }
+    return described
 
 
 def _field_problem(fault: Mapping[str, Any]) -> dict[str, str]:
@@ -204,6 +223,3 @@ def _field_problem(fault: Mapping[str, Any]) -> dict[str, str]:
 
 def _to_json(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
-type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]

@@ -8,6 +8,7 @@ import json
 import os
 from functools import cache
 from http.client import HTTPConnection
+from typing import Literal
 from urllib.parse import quote
 
 EXTENSION_PORT = 2773
@@ -52,3 +53,14 @@ def _secret(arn: str) -> dict[str, str]:
         raise SettingMissing(f"the secret store answered {answer.status}")
     secret: dict[str, str] = json.loads(json.loads(body)["SecretString"])
     return secret
+
+
+def environment() -> Literal["prod", "staging", "dev"]:
+    """Which deployment this is; anything but prod and staging is dev."""
+    match os.environ.get("ENVIRONMENT"):
+        case "prod":
+            return "prod"
+        case "staging":
+            return "staging"
+        case _:
+            return "dev"

@@ -65,6 +65,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     "PAYMENT_UNAVAILABLE": Sentence(
         503, "Le service de paiement ne répond pas. Rien n'a été débité. Veuillez réessayer dans un instant."
     ),
+    "PAYMENT_RETURNED": Sentence(409, "Ce paiement n'a pas pu être réservé et vous sera remboursé."),
     "INVALID_SIGNATURE": Sentence(400, "Signature invalide"),
 }
 

@@ -16,7 +16,6 @@ from domain.cart.models import CartView, WantedSession
 from domain.cart.view_cart import ask_cart, read_cart
 from domain.catalog.offering import Offering, ask_offerings, read_offerings
 from domain.errors import Refused
-from domain.transactions import retried_on_deadlock
 from domain.ids import new_id
 from domain.scheduling import claims
 from domain.scheduling.availability import (
@@ -27,6 +26,7 @@ from domain.scheduling.availability import (
 )
 from domain.scheduling.calendars import read_calendars
 from domain.scheduling.grid import local_date, on_grid
+from domain.transactions import retried_on_deadlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,6 @@ def lock_cart(connection: Connection[Any], buyer: Buyer) -> Cursor[Any]:
     )
 
 
-def lock_cart_by_id(connection: Connection[Any], cart_id: UUID | None) -> Cursor[Any]:
-    return connection.cursor(row_factory=tuple_row).execute(
-        "SELECT id, version FROM carts WHERE id = %(id)s FOR UPDATE", {"id": cart_id}
-    )
-
-
 def advance_version(connection: Connection[Any], cart_id: UUID, now: datetime) -> Cursor[Any]:
     return connection.cursor(row_factory=tuple_row).execute(
         "UPDATE carts SET version = version + 1, updated_at = %(now)s WHERE id = %(id)s RETURNING version",
@@ -85,7 +79,7 @@ def select_cart(connection: Connection[Any], buyer: Buyer) -> Cursor[Any]:
 
 
 def select_items(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[CartItem]:
-    """The items of the buyer's cart by start. A lapsed hold whose time somebody else owns, or nobody teaches, is lost."""
+    """The items of the buyer's cart by start. A lapsed hold is lost when its time is taken or no longer taught."""
     return connection.cursor(row_factory=class_row(CartItem)).execute(
         """
         SELECT item.id, item.course_id, course.title_fr AS course_title_fr, item.tutor_id,
@@ -177,3 +171,7 @@ def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None
         """,
         {"coupon_id": coupon_id, "user_id": buyer.user_id, "session_hash": buyer.session_hash},
     )
+
+
+def clear_coupon(connection: Connection[Any], cart_id: UUID) -> None:
+    connection.execute("UPDATE carts SET coupon_id = NULL WHERE id = %(id)s", {"id": cart_id})

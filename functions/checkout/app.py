@@ -1,0 +1,91 @@
+"""Paying for a cart, and following the payment."""
+
+from typing import Any
+from uuid import UUID
+
+from aws_lambda_powertools.event_handler import Request, Response
+
+from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
+from adapters.settings import environment, setting
+from adapters.stripe_payments import stripe_payments
+from domain.accounts.accounts import SESSION_TTL
+from domain.checkout import follow_checkout, start_checkout
+from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
+
+app = create_resolver()
+
+ANY_BODY = ("MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
+
+
+@app.post(
+    "/v1/checkout/email-check",
+    summary="Savoir si un courriel a déjà un compte",
+    tags=["Paiement"],
+    responses=answers(*ANY_BODY, "EMAIL_INVALID"),
+)
+def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
+    visit = Visit(request)
+    return visit.answer(EmailExists(exists=start_checkout.email_exists(visit.connection, body.email)))
+
+
+@app.post(
+    "/v1/checkout",
+    summary="Commencer à payer son panier",
+    tags=["Paiement"],
+    status_code=201,
+    responses=answers(
+        *ANY_BODY,
+        "UNAUTHENTICATED",
+        "BOOKING_NOT_ALLOWED",
+        "CART_EMPTY",
+        "EMAIL_INVALID",
+        "PASSWORD_TOO_SHORT",
+        "PASSWORD_MISMATCH",
+        "USER_ALREADY_EXISTS",
+        "SLOTS_UNAVAILABLE",
+        "PRICE_CHANGED",
+        "COUPON_INVALID",
+        "AMOUNT_TOO_SMALL",
+        "PAYMENT_RETURNED",
+        "PAYMENT_UNAVAILABLE",
+        success=201,
+    ),
+)
+def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutStarted]:
+    visit = Visit(request)
+    started = start_checkout.start_checkout(
+        visit.connection,
+        stripe_payments(),
+        visit.buyer,
+        body,
+        setting("STRIPE_PUBLISHABLE_KEY"),
+        environment(),
+        visit.now,
+    )
+    return visit.answer(started, 201)
+
+
+@app.get(
+    "/v1/checkout/<checkout_id>",
+    summary="Suivre un paiement",
+    tags=["Paiement"],
+    responses=answers("UNAUTHENTICATED", "VALIDATION_FAILED", "CHECKOUT_NOT_FOUND", "PAYMENT_UNAVAILABLE"),
+)
+def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]:
+    visit = Visit(request)
+    followed = follow_checkout.follow_checkout(
+        visit.connection,
+        stripe_payments(),
+        checkout_id,
+        visit.buyers,
+        visit.header("x-client-secret"),
+        environment(),
+        visit.now,
+    )
+    if followed.session:
+        visit.set_cookie(SESSION_COOKIE, followed.session.token, int(SESSION_TTL.total_seconds()))
+    return visit.answer(followed.state)
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return app.resolve(event, context)

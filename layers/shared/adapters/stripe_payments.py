@@ -1,0 +1,155 @@
+"""Stripe behind `domain.payments.gateway.Payments` (decision 11). Cents and Stripe's words stay in here."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache, wraps
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import stripe
+
+from adapters.settings import optional_setting, setting
+from domain.errors import Refused
+from domain.payments.gateway import Payment, PaymentRefused, PaymentStatus, PaymentsUnavailable
+
+if TYPE_CHECKING:
+    from stripe.params import PaymentIntentCreateParams
+
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_SECONDS = 10
+NETWORK_RETRIES = 2
+SIGNATURE_TOLERANCE_SECONDS = 300
+
+_STATUSES: dict[str, PaymentStatus] = {
+    "requires_payment_method": "requires_payment",
+    "requires_confirmation": "requires_payment",
+    "requires_action": "requires_payment",
+    "requires_capture": "processing",
+    "processing": "processing",
+    "succeeded": "succeeded",
+    "canceled": "cancelled",
+}
+
+
+def _translated[**P, R](call: Callable[P, R]) -> Callable[P, R]:
+    """Stripe's errors as the domain's two: try again, or do not."""
+
+    @wraps(call)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+            raise PaymentsUnavailable(type(error).__name__) from error
+        except stripe.StripeError as error:
+            if error.http_status is None or error.http_status >= 500 or error.http_status in (401, 409):
+                raise PaymentsUnavailable(type(error).__name__) from error
+            raise PaymentRefused(error.code or type(error).__name__) from error
+
+    return run
+
+
+class StripePayments:
+    """Stripe's PaymentIntents and refunds. Every write carries an idempotency key."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
+
+    @_translated
+    def create_intent(self, checkout_id: UUID, amount_cents: int, receipt_email: str | None) -> Payment:
+        intent: PaymentIntentCreateParams = {
+            "amount": amount_cents,
+            "currency": "cad",
+            "allowed_payment_method_types": ["card"],
+            "metadata": {"checkout_id": str(checkout_id)},
+        }
+        if receipt_email:
+            intent["receipt_email"] = receipt_email
+        recipient = sha256((receipt_email or "").encode()).hexdigest()[:16]
+        key = f"checkout:{checkout_id}:{amount_cents}:{recipient}"
+        return _payment(self._intents.create(intent, {"idempotency_key": key}))
+
+    @_translated
+    def revise_intent(self, intent_id: str, receipt_email: str | None) -> Payment:
+        if receipt_email is None:
+            return _payment(self._intents.retrieve(intent_id))
+        return _payment(self._intents.update(intent_id, {"receipt_email": receipt_email}))
+
+    @_translated
+    def find_intent(self, intent_id: str) -> Payment:
+        return _payment(self._intents.retrieve(intent_id))
+
+    @_translated
+    def cancel_intent(self, intent_id: str) -> None:
+        self._intents.cancel(intent_id, {}, {"idempotency_key": f"cancel:{intent_id}"})
+
+    @_translated
+    def refund(self, refund_id: UUID, intent_id: str, amount_cents: int) -> str:
+        refund = self._refunds.create(
+            {
+                "payment_intent": intent_id,
+                "amount": amount_cents,
+                "reason": "requested_by_customer",
+                "metadata": {"refund_id": str(refund_id)},
+            },
+            {"idempotency_key": f"refund:{refund_id}"},
+        )
+        return refund.id
+
+
+@cache
+def stripe_payments() -> StripePayments:
+    """The container's client, from STRIPE_SECRET_KEY and, when it is not Stripe's own, STRIPE_API_BASE."""
+    base = optional_setting("STRIPE_API_BASE")
+    client = stripe.StripeClient(
+        setting("STRIPE_SECRET_KEY"),
+        stripe_version=API_VERSION,
+        max_network_retries=NETWORK_RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        base_addresses={"api": base} if base else {},
+    )
+    return StripePayments(client)
+
+
+def read_event(body: str, signature: str | None, now: datetime) -> dict[str, Any]:
+    """A webhook event whose signature over the raw body is Stripe's and fresh. Refuses with INVALID_SIGNATURE."""
+    try:
+        stripe.WebhookSignature.verify_header(body, signature, setting("STRIPE_WEBHOOK_SECRET"))
+        event: dict[str, Any] = json.loads(body)
+    except (ValueError, stripe.SignatureVerificationError) as error:
+        raise Refused("INVALID_SIGNATURE") from error
+    if abs(now.timestamp() - _signed_at(signature or "")) > SIGNATURE_TOLERANCE_SECONDS:
+        raise Refused("INVALID_SIGNATURE")
+    return event
+
+
+def _signed_at(signature: str) -> int:
+    """The `t` of a verified Stripe-Signature header, in Unix seconds."""
+    return int(dict(part.split("=", 1) for part in signature.split(",") if "=" in part)["t"])
+
+
+def payment_of(intent: dict[str, Any]) -> Payment:
+    """The facts of a PaymentIntent as an event carries it."""
+    checkout_id = (intent.get("metadata") or {}).get("checkout_id")
+    return Payment(
+        intent_id=intent["id"],
+        status=_STATUSES[intent["status"]],
+        amount_cents=intent["amount"],
+        received_cents=intent["amount_received"],
+        currency=intent["currency"].upper(),
+        checkout_id=_uuid(checkout_id),
+        client_secret=intent.get("client_secret"),
+    )
+
+
+def _payment(intent: stripe.PaymentIntent) -> Payment:
+    return payment_of(intent.to_dict())
+
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(text)
+    except (TypeError, ValueError):
+        return None

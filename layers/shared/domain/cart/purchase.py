@@ -1,0 +1,98 @@
+"""What the checkout asks of a cart: lock it, make sure every session is still held, take out what was sold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain import money
+from domain.accounts.callers import Buyer
+from domain.cart import queries
+from domain.cart.cart import Cart, CartItem
+from domain.cart.models import CartItemView
+from domain.cart.view_cart import ask_cart, read_cart
+from domain.catalog.offering import Offering
+from domain.errors import Refused
+from domain.scheduling import claims
+
+
+def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
+    """The buyer's cart, locked until the transaction ends. Refuses with CART_EMPTY."""
+    queries.lock_cart(connection, buyer)
+    cart_answer, items_answer = ask_cart(connection, buyer, now)
+    row = cart_answer.fetchone()
+    cart = read_cart(row, items_answer) if row else None
+    if cart is None or not cart.items:
+        raise Refused("CART_EMPTY")
+    return cart
+
+
+def hold_again(
+    connection: Connection[Any], cart: Cart, offerings: Mapping[UUID, Offering], now: datetime
+) -> Cart:
+    """The cart with every lapsed hold taken anew. Refuses with SLOTS_UNAVAILABLE and the lost sessions."""
+    lapsed = [item for item in cart.items if not item.held]
+    gone = [item for item in lapsed if not _is_taught(item, offerings)]
+    wanted = [item for item in lapsed if item not in gone]
+    if len(wanted) > 1:
+        claims.lock_tutors(connection, {item.tutor_id for item in wanted})
+    tries = [(item, claims.hold(connection, _claim(item), now)) for item in wanted]
+    gone += [item for item, answer in tries if not answer.fetchone()]
+    if gone:
+        raise Refused(
+            "SLOTS_UNAVAILABLE",
+            facts={"items": [_lost(item) for item in sorted(gone, key=lambda item: item.start)]},
+        )
+    expires_at = now + claims.HOLD_TTL
+    queries.renew_holds(connection, [item.id for item in wanted], expires_at)
+    return cart.with_items(
+        replace(item, held=True, hold_expires_at=expires_at) if item in wanted else item
+        for item in cart.items
+    )
+
+
+def reprice(
+    connection: Connection[Any], cart: Cart, offerings: Mapping[UUID, Offering], now: datetime
+) -> Cart:
+    """The cart at today's prices, stored as such when they differ (spec 3.8)."""
+    repriced = cart.with_items(
+        replace(
+            item,
+            price_cad=money.prorate(offerings[item.course_id].student_rate_cad, item.duration_min),
+        )
+        if item.course_id in offerings
+        else item
+        for item in cart.items
+    )
+    for old, new in zip(cart.items, repriced.items, strict=True):
+        if old.price_cad != new.price_cad:
+            queries.reprice_item(connection, new.id, new.price_cad)
+    if repriced.items != cart.items:
+        queries.advance_version(connection, cart.id, now)
+    return repriced
+
+
+def take_out_sold(
+    connection: Connection[Any], cart_id: UUID, item_ids: Sequence[UUID], now: datetime
+) -> None:
+    """The sold sessions leave the cart, and its coupon with them (X-11); what was added meanwhile stays."""
+    queries.remove_items(connection, item_ids, now)
+    claims.release(connection, item_ids)
+    queries.clear_coupon(connection, cart_id)
+    queries.advance_version(connection, cart_id, now)
+
+
+def _is_taught(item: CartItem, offerings: Mapping[UUID, Offering]) -> bool:
+    offering = offerings.get(item.course_id)
+    return offering is not None and item.tutor_id in offering.tutors
+
+
+def _claim(item: CartItem) -> claims.Claim:
+    return claims.Claim(item.id, item.tutor_id, item.start, item.end)
+
+
+def _lost(item: CartItem) -> Any:
+    return CartItemView.of(replace(item, held=False, lost=True)).model_dump(mode="json")

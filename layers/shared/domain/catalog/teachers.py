@@ -1,0 +1,44 @@
+"""Tutors as a booking needs them: their pay, and how to reach them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+from psycopg.rows import class_row, tuple_row
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Confidential: students never see the rate nor the e-mail."""
+
+    tutor_id: UUID
+    display_name: str
+    email: str
+    hourly_base_rate_cad: Decimal
+
+
+def ask_teachers(
+    connection: Connection[Any], tutor_ids: Iterable[UUID], course_ids: Iterable[UUID] = ()
+) -> Cursor[Teacher]:
+    """Those tutors, and every active tutor of those courses, best priority first."""
+    return connection.cursor(row_factory=class_row(Teacher)).execute(
+        """
+        SELECT tutor.id AS tutor_id, tutor.display_name, users.email::text, tutor.hourly_base_rate_cad
+          FROM tutors AS tutor JOIN users ON users.id = tutor.id
+         WHERE tutor.id = ANY(%(tutor_ids)s)
+            OR tutor.active AND tutor.id IN (
+                   SELECT tutor_id FROM tutor_courses WHERE course_id = ANY(%(course_ids)s) AND active)
+         ORDER BY tutor.priority, tutor.created_at, tutor.id
+        """,
+        {"tutor_ids": list(tutor_ids), "course_ids": list(course_ids)},
+    )
+
+
+def ask_titles(connection: Connection[Any], course_ids: Iterable[UUID]) -> Cursor[Any]:
+    """The id and title of each course, active or not."""
+    return connection.cursor(row_factory=tuple_row).execute(
+        "SELECT id, title_fr FROM courses WHERE id = ANY(%(course_ids)s)", {"course_ids": list(course_ids)}
+    )

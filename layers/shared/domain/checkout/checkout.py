@@ -1,0 +1,50 @@
+"""One checkout as it is stored."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from domain.accounts.callers import Buyer
+from domain.checkout.snapshot import ITEMS, SnapshotItem
+
+TTL = timedelta(hours=24)
+SIGN_IN_WINDOW = timedelta(minutes=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    id: UUID
+    status: str
+    payment_intent_id: str | None
+    client_secret_hash: bytes | None
+    cart_id: UUID | None
+    cart_version: int
+    session_hash: bytes | None
+    user_id: UUID | None
+    buyer: Any
+    items: Any
+    coupon_id: UUID | None
+    coupon_code: str | None
+    subtotal_cad: Decimal
+    discount_cad: Decimal
+    total_cad: Decimal
+    credits_applied_cad: Decimal
+    amount_cents: int
+    settled_at: datetime | None
+    order_id: UUID | None
+    account_created: bool
+    signed_in_at: datetime | None
+
+    @property
+    def sessions(self) -> Sequence[SnapshotItem]:
+        return ITEMS.validate_python(self.items)
+
+    def belongs_to(self, buyers: Iterable[Buyer]) -> bool:
+        """Whether one of the caller's identities started it, or is the account it opened."""
+        return any(
+            self.user_id == buyer.user_id if buyer.user_id else self.session_hash == buyer.session_hash
+            for buyer in buyers
+        )

@@ -1,0 +1,100 @@
+"""What Make.com is told of a settled checkout: the new account, then the booking (make-webhooks d)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from domain import money
+from domain.accounts.accounts import Account
+from domain.catalog.teachers import Teacher
+from domain.checkout.snapshot import SnapshotItem
+from domain.orders.orders import NewOrder
+from domain.webhooks.events import BookedSession, BookingCreated, Contact, Payload, Signup
+
+
+def booking_facts(
+    order: NewOrder,
+    account: Account,
+    account_created: bool,
+    booked: Sequence[SnapshotItem],
+    teachers: Mapping[UUID, Teacher],
+    titles: Mapping[UUID, str],
+    now: datetime,
+) -> list[Payload]:
+    """`signup` when the account is new, `booking.created` when anything was booked, in that order."""
+    facts: list[Payload] = []
+    if account_created:
+        facts.append(_signup(order, account))
+    if booked:
+        facts.append(_booking_created(order, account, account_created, booked, teachers, titles, now))
+    return facts
+
+
+def _signup(order: NewOrder, account: Account) -> Signup:
+    return Signup(
+        user_id=account.id,
+        role="student",
+        email=account.email,
+        first_name=account.first_name,
+        last_name=account.last_name,
+        created_at=account.created_at,
+        phone=account.phone,
+        source="guest_checkout",
+        order_id=order.id,
+    )
+
+
+def _booking_created(
+    order: NewOrder,
+    account: Account,
+    account_created: bool,
+    booked: Sequence[SnapshotItem],
+    teachers: Mapping[UUID, Teacher],
+    titles: Mapping[UUID, str],
+    now: datetime,
+) -> BookingCreated:
+    """The totals are those of the booked sessions: what could not be booked is refunded and told apart."""
+    subtotal = sum((session.price_cad for session in booked), Decimal(0))
+    discount = sum((session.discount_share_cad for session in booked), Decimal(0))
+    credit = min(order.credits_applied_cad, subtotal - discount)
+    return BookingCreated(
+        order_id=order.id,
+        user_id=account.id,
+        currency="CAD",
+        subtotal_cad=subtotal,
+        discount_cad=discount,
+        total_cad=subtotal - discount,
+        coupon_code=order.coupon_code,
+        items=[
+            BookedSession(
+                appointment_id=session.id,
+                course_id=session.course_id,
+                course_title_fr=titles[session.course_id],
+                tutor_id=session.tutor_id,
+                tutor_name=teachers[session.tutor_id].display_name,
+                start_datetime=session.start,
+                duration_min=session.duration_min,
+                price_cad=session.price_cad,
+                tutor_earnings_cad=session.tutor_earnings_cad,
+                end_datetime=session.end,
+                start_local=session.start,
+                tutor_email=teachers[session.tutor_id].email,
+                meeting_link=None,
+            )
+            for session in booked
+        ],
+        created_at=now,
+        student=Contact(
+            id=account.id,
+            first_name=account.first_name,
+            last_name=account.last_name,
+            email=account.email,
+            phone=account.phone,
+        ),
+        source="guest_checkout" if account_created else "account_checkout",
+        item_count=len(booked),
+        credit_applied_cad=credit,
+        amount_charged_cad=money.to_cent(subtotal - discount - credit),
+        payment_reference=order.payment_intent_id,
+    )

@@ -1,0 +1,150 @@
+"""What the checkout's routes take and answer."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from domain.accounts import passwords
+from domain.catalog.models import Cad
+from domain.errors import Refused
+from domain.inputs import Line
+
+EMAIL_MAX_LENGTH = 254
+EMAIL = re.compile(
+    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])"
+)
+PHONE = re.compile(r"\+?[0-9 ().-]{7,25}")
+
+type Required = Annotated[Line, AfterValidator(str.strip), Field(min_length=1)]
+type Name = Annotated[Line, AfterValidator(str.strip), Field(min_length=1, max_length=100)]
+
+
+class EmailCheck(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Line
+
+
+class EmailExists(BaseModel):
+    exists: bool
+
+
+class AccountForm(BaseModel):
+    """The account a guest's payment will open. The password is only ever kept as a hash."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Annotated[str, Field(max_length=1000)]
+    first_name: Name
+    last_name: Name
+    phone: Line | None = None
+    password: Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
+    password_confirmation: Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
+
+
+class Billing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    address: Required
+    city: Required
+    province: Required
+    country: Literal["CA"]
+
+
+class StartCheckout(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    account: AccountForm | None = None
+    billing: Billing
+
+
+class CheckoutStarted(BaseModel):
+    """A payment to confirm in the browser, or an order at once when nothing is left to pay."""
+
+    checkout_id: UUID
+    status: Literal["requires_payment", "settled"]
+    payment_intent_id: str | None
+    client_secret: str | None
+    publishable_key: str | None
+    amount_cad: Cad
+    currency: Literal["CAD"]
+    subtotal_cad: Cad
+    discount_cad: Cad
+    credits_applied_cad: Cad
+    total_cad: Cad
+    order_id: UUID | None
+
+
+class OrderItemView(BaseModel):
+    appointment_id: UUID | None
+    course_title_fr: str
+    tutor_display_name: str
+    start: datetime
+    end: datetime
+    duration_min: int
+    price_cad: Cad
+    discount_share_cad: Cad
+    refunded: bool
+
+
+class OrderView(BaseModel):
+    id: UUID
+    number: str
+    status: str
+    items: list[OrderItemView]
+    subtotal_cad: Cad
+    discount_cad: Cad
+    total_cad: Cad
+    credits_applied_cad: Cad
+    refunded_cad: Cad
+    coupon_code: str | None
+    currency: Literal["CAD"]
+    created_at: datetime
+
+
+class CheckoutState(BaseModel):
+    status: Literal["requires_payment", "processing", "settled", "failed", "refunded", "sign_in_required"]
+    order: OrderView | None
+    session_token: str | None = Field(description="Seulement dans la première réponse réglée à l'acheteur")
+
+
+def read_email(text: str) -> str:
+    """An e-mail trimmed and lower-cased. Refuses with EMAIL_INVALID."""
+    email = text.strip().lower()
+    if len(email) > EMAIL_MAX_LENGTH or len(email.partition("@")[0]) > 64 or not EMAIL.fullmatch(email):
+        raise Refused("EMAIL_INVALID")
+    return email
+
+
+def read_phone(text: str | None) -> str | None:
+    """A phone number in E.164; ten digits are Canadian. Empty is none. Refuses with VALIDATION_FAILED."""
+    if text is None or not text.strip():
+        return None
+    number = text.strip()
+    digits = re.sub(r"\D", "", number)
+    if not PHONE.fullmatch(number) or not 10 <= len(digits) <= 15:
+        raise Refused(
+            "VALIDATION_FAILED",
+            errors=[
+                {
+                    "field": "account.phone",
+                    "code": "INVALID",
+                    "detail": "Ce numéro de téléphone est invalide.",
+                }
+            ],
+        )
+    return f"+1{digits}" if len(digits) == 10 else f"+{digits}"
+
+
+def read_password(account: AccountForm) -> str:
+    """The chosen password. Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH."""
+    password = account.password.get_secret_value()
+    if len(password) < passwords.MIN_LENGTH:
+        raise Refused("PASSWORD_TOO_SHORT")
+    if password != account.password_confirmation.get_secret_value():
+        raise Refused("PASSWORD_MISMATCH")
+    return password

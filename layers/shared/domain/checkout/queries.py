@@ -1,0 +1,146 @@
+"""The SQL of checkouts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+from psycopg.rows import class_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from domain.checkout.checkout import Checkout
+
+
+def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Checkout]:
+    return connection.cursor(row_factory=class_row(Checkout)).execute(
+        """
+        SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
+               buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+               amount_cents, settled_at, order_id, account_created, signed_in_at
+          FROM checkouts WHERE id = %(id)s
+        """,
+        {"id": checkout_id},
+    )
+
+
+def lock_cart_of(connection: Connection[Any], checkout_id: UUID) -> None:
+    """Carts are locked before checkouts, always."""
+    connection.execute(
+        "SELECT id FROM carts WHERE id = (SELECT cart_id FROM checkouts WHERE id = %(id)s) FOR UPDATE",
+        {"id": checkout_id},
+    )
+
+
+def lock_checkout(
+    connection: Connection[Any], *, checkout_id: UUID | None = None, open_for_cart: UUID | None = None
+) -> Cursor[Checkout]:
+    """That checkout, or the one a cart is being paid with, locked until the transaction ends."""
+    return connection.cursor(row_factory=class_row(Checkout)).execute(
+        """
+        SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
+               buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+               amount_cents, settled_at, order_id, account_created, signed_in_at
+          FROM checkouts
+         WHERE id = %(id)s OR (cart_id = %(cart_id)s AND status IN ('open', 'processing'))
+           FOR UPDATE
+        """,
+        {"id": checkout_id, "cart_id": open_for_cart},
+    )
+
+
+def insert_checkout(connection: Connection[Any], row: dict[str, Any]) -> None:
+    connection.execute(
+        """
+        INSERT INTO checkouts (id, cart_id, cart_version, session_hash, user_id, buyer, billing, items, coupon_id,
+                               coupon_code, subtotal_cad, discount_cad, total_cad, amount_cents, created_at, expires_at)
+        VALUES (%(id)s, %(cart_id)s, %(cart_version)s, %(session_hash)s, %(user_id)s, %(buyer)s, %(billing)s,
+                %(items)s, %(coupon_id)s, %(coupon_code)s, %(subtotal_cad)s, %(discount_cad)s, %(total_cad)s,
+                %(amount_cents)s, %(now)s, %(expires_at)s)
+        """,
+        row | {"buyer": Jsonb(row["buyer"]), "billing": Jsonb(row["billing"]), "items": Jsonb(row["items"])},
+    )
+
+
+def revise_buyer(connection: Connection[Any], checkout_id: UUID, buyer: Any, billing: Any) -> None:
+    """The person corrected the form of a checkout that is still open."""
+    connection.execute(
+        "UPDATE checkouts SET buyer = %(buyer)s, billing = %(billing)s WHERE id = %(id)s",
+        {"id": checkout_id, "buyer": Jsonb(buyer), "billing": Jsonb(billing)},
+    )
+
+
+def cancel_checkout(connection: Connection[Any], checkout_id: UUID) -> None:
+    connection.execute(
+        "UPDATE checkouts SET status = 'cancelled' WHERE id = %(id)s AND status IN ('open', 'processing')",
+        {"id": checkout_id},
+    )
+
+
+def attach_intent(
+    connection: Connection[Any], checkout_id: UUID, intent_id: str, client_secret_hash: bytes
+) -> None:
+    connection.execute(
+        """
+        UPDATE checkouts SET payment_intent_id = %(intent_id)s, client_secret_hash = %(client_secret_hash)s
+         WHERE id = %(id)s AND payment_intent_id IS NULL
+        """,
+        {"id": checkout_id, "intent_id": intent_id, "client_secret_hash": client_secret_hash},
+    )
+
+
+def close_checkout(
+    connection: Connection[Any],
+    checkout_id: UUID,
+    intent_id: str | None,
+    order_id: UUID,
+    owner_id: UUID | None,
+    account_created: bool,
+    now: datetime,
+) -> None:
+    """Settled. The guest's account details, the password's hash among them, are forgotten here."""
+    connection.execute(
+        """
+        UPDATE checkouts SET status = 'settled', order_id = %(order_id)s, settled_at = %(now)s, buyer = NULL,
+               account_created = %(account_created)s, user_id = %(owner_id)s,
+               payment_intent_id = %(intent_id)s
+         WHERE id = %(id)s
+        """,
+        {
+            "id": checkout_id,
+            "intent_id": intent_id,
+            "order_id": order_id,
+            "owner_id": owner_id,
+            "account_created": account_created,
+            "now": now,
+        },
+    )
+
+
+def refund_checkout(connection: Connection[Any], checkout_id: UUID, now: datetime) -> None:
+    """Paid wrongly: nothing is booked, the money goes back."""
+    connection.execute(
+        "UPDATE checkouts SET status = 'refunded', settled_at = %(now)s, buyer = NULL WHERE id = %(id)s",
+        {"id": checkout_id, "now": now},
+    )
+
+
+def take_sign_in(
+    connection: Connection[Any], checkout_id: UUID, now: datetime, since: datetime
+) -> Cursor[Any]:
+    """The one right to be signed in by a settled checkout: the buyer's id comes back once."""
+    return connection.cursor(row_factory=tuple_row).execute(
+        """
+        UPDATE checkouts SET signed_in_at = %(now)s FROM orders
+         WHERE checkouts.id = %(id)s AND orders.id = checkouts.order_id AND account_created
+           AND signed_in_at IS NULL AND checkouts.settled_at > %(since)s
+        RETURNING orders.user_id
+        """,
+        {"id": checkout_id, "now": now, "since": since},
+    )
+
+
+def select_tutor_rates(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> Cursor[Any]:
+    return connection.cursor(row_factory=tuple_row).execute(
+        "SELECT id, hourly_base_rate_cad FROM tutors WHERE id = ANY(%(ids)s)", {"ids": list(tutor_ids)}
+    )

@@ -1,0 +1,257 @@
+"""The one settlement routine (spec 5.6): the webhook, the status call and the reconciliation job all come here.
+
+A paid checkout becomes an account, an order, appointments and facts for Make.com in one transaction; what cannot be
+booked becomes a refund in that same transaction. Running it again, or twice at once, changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain import money
+from domain.accounts import accounts
+from domain.accounts.accounts import Account, NewAccount
+from domain.appointments.appointments import NewAppointment, insert_appointments
+from domain.cart import purchase
+from domain.catalog.offering import ask_offerings, read_offerings
+from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
+from domain.checkout import queries
+from domain.checkout.checkout import Checkout
+from domain.checkout.facts import booking_facts
+from domain.checkout.snapshot import SnapshotItem
+from domain.coupons import coupons
+from domain.ids import new_id
+from domain.orders.orders import NewLine, NewOrder, insert_lines, insert_order
+from domain.payments.gateway import Payment
+from domain.payments.refunds import owe_refund
+from domain.scheduling import claims
+from domain.scheduling.availability import tutors_free_at
+from domain.scheduling.calendars import read_calendars
+from domain.scheduling.grid import local_date
+from domain.transactions import retried_on_deadlock
+from domain.webhooks.outbox import Environment, record_facts
+
+TAKEN_MEANWHILE = "Créneau devenu indisponible pendant le paiement"
+NOT_WHAT_WAS_ASKED = "Paiement d'un montant ou d'une devise inattendus"
+PAID_TWICE = "Panier déjà payé par un autre paiement"
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """One paid session: `booked` says whether its time could be had."""
+
+    order_item_id: UUID
+    session: SnapshotItem
+    booked: bool
+
+
+@retried_on_deadlock
+def settle(
+    connection: Connection[Any], checkout_id: UUID, payment: Payment, environment: Environment, now: datetime
+) -> UUID | None:
+    """Book a checkout that `payment` has paid; answers the order, or None when the money goes back whole.
+
+    The payment must have succeeded. It is refunded whole when its amount or currency is not what was asked, or when
+    another payment has settled the checkout.
+    """
+    with connection.pipeline(), connection.transaction():
+        queries.lock_cart_of(connection, checkout_id)
+        checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
+        if checkout is None:
+            return None
+        if checkout.payment_intent_id not in (None, payment.intent_id):
+            _return_money(connection, payment, PAID_TWICE, now)
+            return None
+        if checkout.status in ("settled", "refunded"):
+            return checkout.order_id
+        if (payment.received_cents, payment.currency) != (checkout.amount_cents, money.CURRENCY):
+            _return_money(connection, payment, NOT_WHAT_WAS_ASKED, now)
+            queries.refund_checkout(connection, checkout_id, now)
+            return None
+        return _book(connection, checkout, payment.intent_id, environment, now)
+
+
+@retried_on_deadlock
+def settle_free(
+    connection: Connection[Any], checkout_id: UUID, environment: Environment, now: datetime
+) -> UUID:
+    """Book a checkout that costs nothing (spec 5.5)."""
+    with connection.pipeline(), connection.transaction():
+        queries.lock_cart_of(connection, checkout_id)
+        checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
+        if checkout is None or checkout.amount_cents:
+            raise ValueError(f"checkout {checkout_id} is not free")
+        return checkout.order_id or _book(connection, checkout, None, environment, now)
+
+
+def _return_money(connection: Connection[Any], payment: Payment, reason: str, now: datetime) -> None:
+    owe_refund(connection, payment.intent_id, payment.received_cents, reason, now)
+
+
+def _book(
+    connection: Connection[Any],
+    checkout: Checkout,
+    intent_id: str | None,
+    environment: Environment,
+    now: datetime,
+) -> UUID:
+    """Steps 4 to 12 of spec 5.6, everything on the wire in as few round trips as the answers allow."""
+    sessions = checkout.sessions
+    newcomer = NewAccount(**checkout.buyer) if checkout.buyer else None
+    opened = accounts.open_account(connection, newcomer, now) if newcomer else None
+    account_answer = accounts.find_account(connection, checkout.user_id, newcomer.email if newcomer else None)
+    teachers_answer = ask_teachers(connection, {session.tutor_id for session in sessions})
+    titles_answer = ask_titles(connection, {session.course_id for session in sessions})
+    kept_answer = claims.turn_holds_into_appointments(connection, [session.id for session in sessions])
+
+    account_created = bool(opened and opened.fetchone())
+    account = account_answer.fetchone()
+    if account is None:
+        raise LookupError(f"checkout {checkout.id} has no buyer")
+    teachers = {teacher.tutor_id: teacher for teacher in teachers_answer}
+    titles = dict(titles_answer.fetchall())
+    kept = {claim_id for (claim_id,) in kept_answer.fetchall()}
+
+    bookings = [Booking(new_id(), session, True) for session in sessions if session.id in kept]
+    if lost := [session for session in sessions if session.id not in kept]:
+        bookings += _claim_anew(connection, lost, teachers, now)
+    bookings.sort(key=lambda booking: (booking.session.start, booking.session.id))
+
+    order = _order(checkout, account, bookings, intent_id)
+    insert_order(connection, order, now)
+    insert_lines(connection, order.id, [_line(booking) for booking in bookings])
+    insert_appointments(
+        connection, account.id, [_appointment(booking) for booking in bookings if booking.booked], now
+    )
+    for booking in bookings:
+        if not booking.booked and intent_id and booking.session.net_cad:
+            owe_refund(
+                connection,
+                intent_id,
+                money.in_cents(booking.session.net_cad),
+                TAKEN_MEANWHILE,
+                now,
+                order.id,
+                booking.order_item_id,
+            )
+    if checkout.coupon_id and checkout.coupon_code:
+        coupons.redeem(
+            connection,
+            checkout.coupon_id,
+            checkout.coupon_code,
+            order.id,
+            account.id,
+            checkout.discount_cad,
+            now,
+        )
+    if checkout.cart_id:
+        purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
+    owner_id = account.id if account_created else checkout.user_id
+    queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, account_created, now)
+    booked = [booking.session for booking in bookings if booking.booked]
+    facts = booking_facts(order, account, account_created, booked, teachers, titles, now)
+    record_facts(connection, facts, environment, now)
+    return order.id
+
+
+def _claim_anew(
+    connection: Connection[Any], lost: Sequence[SnapshotItem], teachers: dict[UUID, Teacher], now: datetime
+) -> list[Booking]:
+    """Sessions whose hold is gone: booked if their time is free, with another tutor if any will do (decision 12)."""
+    offerings_answer = ask_offerings(connection, {session.course_id for session in lost})
+    auto_courses = {session.course_id for session in lost if session.tutor_selection == "auto"}
+    others_answer = ask_teachers(connection, (), auto_courses)
+    offerings = read_offerings(offerings_answer)
+    teachers |= {teacher.tutor_id: teacher for teacher in others_answer}
+    days = [local_date(session.start) for session in lost]
+    calendars = {
+        calendar.tutor_id: calendar
+        for calendar in read_calendars(connection, list(teachers), min(days), max(days), now)
+    }
+    claims.lock_tutors(connection, teachers)
+    bookings = []
+    for session in sorted(lost, key=lambda session: (session.start, session.id)):
+        tutor_ids = [session.tutor_id]
+        if session.tutor_selection == "auto" and session.course_id in offerings:
+            course_tutors = [calendars[tutor_id] for tutor_id in offerings[session.course_id].tutors]
+            free = tutors_free_at(course_tutors, session.start, session.duration_min)
+            tutor_ids += [tutor_id for tutor_id in free if tutor_id != session.tutor_id]
+        bookings.append(_book_with_first(connection, session, tutor_ids, teachers, now))
+    return bookings
+
+
+def _book_with_first(
+    connection: Connection[Any],
+    session: SnapshotItem,
+    tutor_ids: Sequence[UUID],
+    teachers: Mapping[UUID, Teacher],
+    now: datetime,
+) -> Booking:
+    for tutor_id in tutor_ids:
+        claim = claims.Claim(session.id, tutor_id, session.start, session.end)
+        if claims.book(connection, claim, now).fetchone():
+            if tutor_id != session.tutor_id:
+                session = session.given_by(tutor_id, teachers[tutor_id].hourly_base_rate_cad)
+            return Booking(new_id(), session, True)
+    return Booking(new_id(), session, False)
+
+
+def _order(
+    checkout: Checkout, account: Account, bookings: Sequence[Booking], intent_id: str | None
+) -> NewOrder:
+    refunded = sum((booking.session.net_cad for booking in bookings if not booking.booked), Decimal(0))
+    return NewOrder(
+        id=new_id(),
+        user_id=account.id,
+        status=_status(bookings),
+        source="stripe" if intent_id else "free",
+        subtotal_cad=checkout.subtotal_cad,
+        discount_cad=checkout.discount_cad,
+        total_cad=checkout.total_cad,
+        credits_applied_cad=checkout.credits_applied_cad,
+        refunded_cad=refunded,
+        payment_intent_id=intent_id,
+        coupon_id=checkout.coupon_id,
+        coupon_code=checkout.coupon_code,
+    )
+
+
+def _status(bookings: Sequence[Booking]) -> str:
+    if all(booking.booked for booking in bookings):
+        return "paid"
+    return "partially_refunded" if any(booking.booked for booking in bookings) else "refunded"
+
+
+def _line(booking: Booking) -> NewLine:
+    session = booking.session
+    return NewLine(
+        id=booking.order_item_id,
+        course_id=session.course_id,
+        tutor_id=session.tutor_id,
+        start=session.start,
+        end=session.end,
+        duration_min=session.duration_min,
+        price_cad=session.price_cad,
+        discount_share_cad=session.discount_share_cad,
+        tutor_earnings_cad=session.tutor_earnings_cad,
+        hours=session.hours,
+        rate_at_time=session.rate_at_time,
+        earnings_status="scheduled" if booking.booked else "cancelled",
+    )
+
+
+def _appointment(booking: Booking) -> NewAppointment:
+    session = booking.session
+    return NewAppointment(
+        id=session.id,
+        order_item_id=booking.order_item_id,
+        tutor_id=session.tutor_id,
+        course_id=session.course_id,
+        start=session.start,
+        end=session.end,
+    )

@@ -1,0 +1,230 @@
+"""Starting to pay: the cart is checked one last time, frozen, and given a payment to confirm."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain import money
+from domain.accounts import accounts
+from domain.accounts.accounts import NewAccount
+from domain.accounts.callers import Buyer
+from domain.accounts.passwords import hash_password
+from domain.cart import purchase
+from domain.cart.cart import Cart
+from domain.catalog.offering import Offering, ask_offerings, read_offerings
+from domain.checkout import queries
+from domain.checkout.checkout import TTL, Checkout
+from domain.checkout.models import (
+    AccountForm,
+    CheckoutStarted,
+    StartCheckout,
+    read_email,
+    read_password,
+    read_phone,
+)
+from domain.checkout.settle import settle, settle_free
+from domain.checkout.snapshot import ITEMS, MINIMUM_CHARGE, Quote, quote
+from domain.errors import Refused
+from domain.ids import fingerprint, new_id
+from domain.payments.gateway import Payment, PaymentRefused, Payments, PaymentsUnavailable
+from domain.transactions import retried_on_deadlock
+from domain.webhooks.outbox import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A checkout ready to be paid, and the intent of an older state of the cart that must not be paid any more."""
+
+    id: UUID
+    quote: Quote
+    receipt_email: str | None
+    intent_id: str | None
+    stale_intent_id: str | None
+
+
+def start_checkout(
+    connection: Connection[Any],
+    payments: Payments,
+    buyer: Buyer,
+    form: StartCheckout,
+    publishable_key: str,
+    environment: Environment,
+    now: datetime,
+) -> CheckoutStarted:
+    """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
+
+    Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
+    PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, PRICE_CHANGED, COUPON_INVALID,
+    AMOUNT_TOO_SMALL, PAYMENT_UNAVAILABLE.
+    """
+    account = None if buyer.user_id else _read_account(form.account)
+    billing = form.billing.model_dump()
+    frozen = _freeze(connection, buyer, account, billing, now)
+    try:
+        if frozen.stale_intent_id:
+            _cancel(payments, frozen.stale_intent_id)
+        if frozen.quote.amount_cents == 0:
+            free_order_id = settle_free(connection, frozen.id, environment, now)
+            return _started(frozen, None, free_order_id, publishable_key)
+        payment = _intent(payments, frozen)
+    except PaymentsUnavailable as unavailable:
+        raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
+    if payment.status == "succeeded":  # paid in another tab while this form was sent
+        order_id = settle(connection, frozen.id, payment, environment, now)
+        if order_id is None:
+            raise Refused("PAYMENT_RETURNED")
+        return _started(frozen, None, order_id, publishable_key)
+    queries.attach_intent(connection, frozen.id, payment.intent_id, fingerprint(payment.client_secret or ""))
+    return _started(frozen, payment, None, publishable_key)
+
+
+def email_exists(connection: Connection[Any], text: str) -> bool:
+    """Whether an account has that e-mail. Refuses with EMAIL_INVALID."""
+    return accounts.email_is_taken(connection, read_email(text)).fetchone() is not None
+
+
+def _read_account(form: AccountForm | None) -> NewAccount:
+    """The account a guest asks for, its password already a hash."""
+    if form is None:
+        missing = {"field": "account", "code": "MISSING", "detail": "Ce champ est obligatoire."}
+        raise Refused("VALIDATION_FAILED", errors=[missing])
+    return NewAccount(
+        email=read_email(form.email),
+        first_name=form.first_name,
+        last_name=form.last_name,
+        phone=read_phone(form.phone),
+        password_hash=hash_password(read_password(form)),
+    )
+
+
+@retried_on_deadlock
+def _freeze(
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    billing: Mapping[str, str],
+    now: datetime,
+) -> Frozen:
+    """In one transaction: check everything, and store the snapshot that settlement will book from."""
+    with connection.pipeline(), connection.transaction():
+        cart = purchase.lock_cart(connection, buyer, now)
+        offerings_answer = ask_offerings(connection, {item.course_id for item in cart.items})
+        rates_answer = queries.select_tutor_rates(connection, {item.tutor_id for item in cart.items})
+        email_answer = accounts.email_is_taken(connection, account.email) if account else None
+        open_answer = queries.lock_checkout(connection, open_for_cart=cart.id)
+        offerings = read_offerings(offerings_answer)
+        rates = dict(rates_answer.fetchall())
+        if email_answer and email_answer.fetchone():
+            raise Refused("USER_ALREADY_EXISTS")
+        current = purchase.reprice(connection, cart, offerings, now)
+        if current.items == cart.items:
+            return _store(
+                connection, buyer, account, billing, current, offerings, rates, open_answer.fetchone(), now
+            )
+    raise _price_changed(cart, current, now)
+
+
+def _price_changed(before: Cart, after: Cart, now: datetime) -> Refused:
+    """The cart now shows today's prices; nothing else happened."""
+    return Refused(
+        "PRICE_CHANGED",
+        facts={
+            "old_total_cad": str(before.subtotal - before.discount(now)),
+            "new_total_cad": str(after.subtotal - after.discount(now)),
+        },
+    )
+
+
+def _store(
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    billing: Mapping[str, str],
+    cart: Cart,
+    offerings: Mapping[UUID, Offering],
+    rates: Mapping[UUID, Any],
+    already_open: Checkout | None,
+    now: datetime,
+) -> Frozen:
+    cart = purchase.hold_again(connection, cart, offerings, now)
+    if cart.coupon:
+        cart.coupon.require_usable(now)
+    priced = quote(cart, rates, now)
+    if money.ZERO < priced.total_cad < MINIMUM_CHARGE:
+        raise Refused("AMOUNT_TOO_SMALL")
+    receipt_email = account.email if account else None
+    details = asdict(account) if account else None
+    if already_open and _is_same(already_open, cart, priced):
+        queries.revise_buyer(connection, already_open.id, details, billing)
+        return Frozen(already_open.id, priced, receipt_email, already_open.payment_intent_id, None)
+    if already_open:
+        queries.cancel_checkout(connection, already_open.id)
+    checkout_id = new_id()
+    queries.insert_checkout(
+        connection,
+        {
+            "id": checkout_id,
+            "cart_id": cart.id,
+            "cart_version": cart.version,
+            "session_hash": buyer.session_hash,
+            "user_id": buyer.user_id,
+            "buyer": details,
+            "billing": dict(billing),
+            "items": ITEMS.dump_python(list(priced.items), mode="json"),
+            "coupon_id": cart.coupon.id if cart.coupon else None,
+            "coupon_code": cart.coupon.code if cart.coupon else None,
+            "subtotal_cad": priced.subtotal_cad,
+            "discount_cad": priced.discount_cad,
+            "total_cad": priced.total_cad,
+            "amount_cents": priced.amount_cents,
+            "now": now,
+            "expires_at": now + TTL,
+        },
+    )
+    stale = already_open.payment_intent_id if already_open else None
+    return Frozen(checkout_id, priced, receipt_email, None, stale)
+
+
+def _is_same(checkout: Checkout, cart: Cart, priced: Quote) -> bool:
+    """Whether an open checkout would book and charge exactly what the cart would now."""
+    return checkout.cart_version == cart.version and checkout.amount_cents == priced.amount_cents
+
+
+def _cancel(payments: Payments, intent_id: str) -> None:
+    """Withdraw an intent. When it was paid meanwhile it stands, and settlement books its snapshot."""
+    try:
+        payments.cancel_intent(intent_id)
+    except PaymentRefused:
+        return
+
+
+def _intent(payments: Payments, frozen: Frozen) -> Payment:
+    if frozen.intent_id is None:
+        return payments.create_intent(frozen.id, frozen.quote.amount_cents, frozen.receipt_email)
+    try:
+        return payments.revise_intent(frozen.intent_id, frozen.receipt_email)
+    except PaymentRefused:
+        return payments.find_intent(frozen.intent_id)
+
+
+def _started(
+    frozen: Frozen, payment: Payment | None, order_id: UUID | None, publishable_key: str
+) -> CheckoutStarted:
+    return CheckoutStarted(
+        checkout_id=frozen.id,
+        status="settled" if order_id else "requires_payment",
+        payment_intent_id=payment.intent_id if payment else None,
+        client_secret=payment.client_secret if payment else None,
+        publishable_key=publishable_key if payment else None,
+        amount_cad=str(frozen.quote.total_cad),
+        currency="CAD",
+        subtotal_cad=str(frozen.quote.subtotal_cad),
+        discount_cad=str(frozen.quote.discount_cad),
+        credits_applied_cad=str(money.ZERO),
+        total_cad=str(frozen.quote.total_cad),
+        order_id=order_id,
+    )

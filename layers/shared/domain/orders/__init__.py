@@ -1,0 +1,1 @@
+"""What was bought: one payment, its lines, the money of each."""
