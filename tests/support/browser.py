@@ -1,17 +1,35 @@
 """A visitor who calls the handlers as API Gateway would, keeping cookies like a browser."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import SimpleNamespace
+from http.cookies import SimpleCookie
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 from functions.cart import app as cart
 from functions.catalog import app as catalog
+from functions.checkout import app as checkout
+from functions.stripe_webhook import app as stripe_webhook
+from functions.system import app as system
 
-HANDLERS = {"/v1/courses": catalog, "/v1/cart": cart}
+HANDLERS: dict[str, ModuleType] = {
+    "/v1/courses": catalog,
+    "/v1/cart": cart,
+    "/v1/checkout": checkout,
+    "/v1/stripe": stripe_webhook,
+    "/": system,
+}
+CONTEXT = SimpleNamespace(
+    function_name="test",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:ca-central-1:000000000000:function:test",
+    aws_request_id="00000000-0000-0000-0000-000000000000",
+    get_remaining_time_in_millis=lambda: 30_000,
+)
 
 
 @dataclass(frozen=True)
@@ -20,17 +38,24 @@ class Answer:
     headers: dict[str, str]
     body: Any
     cookies: list[str]
+    text: str
+
+    @property
+    def code(self) -> str:
+        """The refusal's code; fails when this is not a refusal."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.text
+        return str(self.body["code"])
 
 
 @dataclass
 class Browser:
-    """One visitor. `now` is the time API Gateway stamps on each request."""
+    """One visitor. `clock` is the time API Gateway stamps on each request."""
 
-    now: datetime
+    clock: Callable[[], datetime]
     cookies: dict[str, str] = field(default_factory=dict)
 
-    def get(self, path: str, **query: str) -> Answer:
-        return self.request("GET", path, query=query)
+    def get(self, path: str, query: dict[str, str] | None = None, **headers: str) -> Answer:
+        return self.request("GET", path, query=query, headers=headers)
 
     def post(self, path: str, body: Any, **headers: str) -> Answer:
         return self.request("POST", path, body, headers=headers)
@@ -49,23 +74,18 @@ class Browser:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        event = http_event(method, path, self.now, body, query, headers, self.cookies)
+        named = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        event = http_event(method, path, self.clock(), body, query, named, self.cookies)
         function = next(app for prefix, app in HANDLERS.items() if path.startswith(prefix))
         raw = function.lambda_handler(event, CONTEXT)
         cookies = raw.get("cookies", [])
         for cookie in cookies:
-            name, _, rest = cookie.partition("=")
-            self.cookies[name] = rest.split(";")[0]
-        return Answer(raw["statusCode"], raw.get("headers", {}), _parsed(raw.get("body")), cookies)
-
-
-CONTEXT = SimpleNamespace(
-    function_name="test",
-    memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:ca-central-1:000000000000:function:test",
-    aws_request_id="00000000-0000-0000-0000-000000000000",
-    get_remaining_time_in_millis=lambda: 30_000,
-)
+            for name, morsel in SimpleCookie(cookie).items():
+                self.cookies[name] = morsel.value
+        text = raw.get("body") or ""
+        return Answer(
+            raw["statusCode"], raw.get("headers", {}), json.loads(text) if text else None, cookies, text
+        )
 
 
 def http_event(
@@ -96,12 +116,8 @@ def http_event(
             },
             "requestId": str(uuid4()),
             "stage": "$default",
-            "timeEpoch": int(now.timestamp() * 1000),
+            "timeEpoch": round(now.timestamp() * 1000),
         },
         "body": body if body is None or isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,
     }
-
-
-def _parsed(body: str | None) -> Any:
-    return json.loads(body) if body else None

@@ -35,3 +35,11 @@ def _is_idle(kept: psycopg.Connection[Any]) -> bool:
         and kept.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         and kept.info.pipeline_status == psycopg.pq.PipelineStatus.OFF
     )
+
+
+def disconnect() -> None:
+    """Close this thread's connection, if it has one; the next use opens another."""
+    kept: psycopg.Connection[Any] | None = getattr(_kept, "connection", None)
+    if kept is not None:
+        kept.close()
+        _kept.connection = None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SerializeAsAny
 
 from domain.clock import on_toronto_clock, utc_milliseconds
 
@@ -132,7 +132,7 @@ class Envelope(BaseModel):
     schema_version: int
     sequence: int
     environment: Literal["prod", "staging", "dev"]
-    payload: Payload
+    payload: SerializeAsAny[Payload]
 
 
 EVENTS: dict[str, type[Payload]] = {event.type: event for event in (Signup, BookingCreated)}

@@ -51,7 +51,7 @@ def record_facts(
                 "dedupe_key": fact.dedupe_key,
                 "ordering_key": fact.ordering_key,
                 "sequence": sequence,
-                "body": envelope.model_dump_json(serialize_as_any=True).encode(),
+                "body": envelope.model_dump_json().encode(),
                 "now": now,
             },
         )
