@@ -26,7 +26,9 @@ def end_with_parent(parent: int, signal_number: int) -> None:
         sys.exit(1)
 
 
-def command(signal_number: signal.Signals, arguments: list[str], user: tuple[int, int] | None) -> list[str]:
+def command(
+    signal_number: signal.Signals, arguments: list[str], user: tuple[int, int] | None = None
+) -> list[str]:
     """The command line that runs `arguments` on a leash, as `user` (uid and gid) when one is given."""
     identity = ["--as", f"{user[0]}:{user[1]}"] if user else []
     leash = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
