@@ -39,7 +39,7 @@ build: .tools/sam.stamp ## what will be deployed, into .aws-sam
 
 deploy: build ## build, deploy and migrate (ENVIRONMENT=dev|staging|prod, see docs/deploy.md)
 	$(SAM) deploy --config-env $(ENVIRONMENT)
-	$(SAM) remote invoke MigrateFunction --config-env $(ENVIRONMENT)
+	$(SAM) remote invoke MigrateFunction --config-env $(ENVIRONMENT) | grep '"applied"'
 
 clean: ## forget every environment and local state
 	rm -rf .venv .tools .local .aws-sam
