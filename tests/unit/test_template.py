@@ -1,0 +1,107 @@
+"""What cfn-lint cannot know about template.yaml: that it agrees with the code and with itself."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+
+from local import template
+from local.cloudformation import read_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+APPLICATION = template.load(ROOT / "template.yaml")
+DOCUMENT = read_yaml(ROOT / "template.yaml")
+FUNCTIONS = {function.name: function for function in APPLICATION.functions}
+BEHIND_THE_API = sorted(name for name, function in FUNCTIONS.items() if function.routes)
+AT_DEPLOY = {"migrate"}
+
+
+def test_each_folder_is_a_function_and_each_function_a_folder() -> None:
+    folders = {handler.parent.name for handler in (ROOT / "functions").glob("*/app.py")}
+
+    assert set(FUNCTIONS) == folders
+
+
+def test_each_function_has_an_event_to_be_invoked_with() -> None:
+    events = {event.stem for event in (ROOT / "events").glob("*.json")} - {"env"}
+
+    assert set(FUNCTIONS) == events
+
+
+@pytest.mark.parametrize("name", BEHIND_THE_API)
+def test_a_function_answers_the_routes_it_is_given_and_no_other(name: str) -> None:
+    given = {_shape(route.key) for route in FUNCTIONS[name].routes} - {"$default"}
+
+    assert given == _answered_by(FUNCTIONS[name].module)
+
+
+def test_each_throttled_route_exists() -> None:
+    routes = {route.key for function in APPLICATION.functions for route in function.routes}
+
+    assert set(DOCUMENT["Globals"]["HttpApi"]["RouteSettings"]) <= routes
+
+
+def test_a_message_stays_invisible_for_six_times_the_dispatcher_s_timeout() -> None:
+    queues = {queue.name: queue for queue in APPLICATION.queues}
+    bound = [
+        (function, queues[binding.queue]) for function in APPLICATION.functions for binding in function.queues
+    ]
+
+    assert [function.name for function, _ in bound] == ["webhook_dispatch"]
+    assert all(queue.visibility_seconds >= 6 * function.timeout_seconds for function, queue in bound)
+
+
+def test_only_who_knows_the_queue_may_send_to_it() -> None:
+    functions = {name: _properties(name) for name in _logical_ids("AWS::Serverless::Function")}
+    may_send = {
+        name
+        for name, properties in functions.items()
+        if any("SQSSendMessagePolicy" in policy for policy in properties["Policies"])
+    }
+    know_the_queue = {
+        name
+        for name, properties in functions.items()
+        if "WEBHOOK_QUEUE_URL" in properties.get("Environment", {}).get("Variables", {})
+    }
+
+    assert may_send == know_the_queue
+
+
+def test_an_error_of_any_function_nobody_waits_for_raises_an_alarm() -> None:
+    in_the_background = {
+        logical_id
+        for logical_id in _logical_ids("AWS::Serverless::Function")
+        if Path(_properties(logical_id)["CodeUri"]).name not in {*BEHIND_THE_API, *AT_DEPLOY}
+    }
+    watched = {
+        dimension["Value"]["Ref"]
+        for metric in _properties("BackgroundErrors")["Metrics"]
+        if "MetricStat" in metric
+        for dimension in metric["MetricStat"]["Metric"]["Dimensions"]
+    }
+
+    assert watched == in_the_background
+
+
+def _logical_ids(kind: str) -> list[str]:
+    return [name for name, resource in DOCUMENT["Resources"].items() if resource["Type"] == kind]
+
+
+def _properties(logical_id: str) -> dict[str, Any]:
+    properties: dict[str, Any] = DOCUMENT["Resources"][logical_id]["Properties"]
+    return properties
+
+
+def _answered_by(module: str) -> set[str]:
+    app: APIGatewayHttpResolver = importlib.import_module(module).app
+    paths: dict[str, dict[str, Any]] = json.loads(app.get_openapi_json_schema())["paths"]
+    return {_shape(f"{method.upper()} {path}") for path, operations in paths.items() for method in operations}
+
+
+def _shape(route: str) -> str:
+    """A route without the names of its parameters, which the gateway and the code need not share."""
+    return re.sub(r"{[^}]+}", "{}", route)
