@@ -35,15 +35,13 @@ def allocate(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     """Split `amount` over `weights` in whole cents that add up exactly.
 
     Each share is floored, then the cents left over go to the largest remainders, ties to the earlier place
-    (the largest-remainder method; spec 3.5). Weights are amounts in CAD; all zero gives all zero.
+    (the largest-remainder method; spec 3.5). Weights are amounts in CAD; all zero gives all zero. In integers
+    throughout: a third of a cent must tie with a third of a cent.
     """
-    total = sum(weights, ZERO)
+    cents, parts = in_cents(amount), [in_cents(weight) for weight in weights]
+    total = sum(parts)
     if not total:
         return [ZERO for _ in weights]
-    cents = in_cents(amount)
-    exact = [cents * weight / total for weight in weights]
-    shares = [int(share) for share in exact]
-    by_remainder = sorted(range(len(weights)), key=lambda place: (shares[place] - exact[place], place))
-    for place in by_remainder[: cents - sum(shares)]:
-        shares[place] += 1
-    return [from_cents(share) for share in shares]
+    shares, remainders = zip(*(divmod(cents * part, total) for part in parts), strict=True)
+    favoured = sorted(range(len(parts)), key=lambda place: -remainders[place])[: cents - sum(shares)]
+    return [from_cents(share + (place in favoured)) for place, share in enumerate(shares)]
