@@ -40,10 +40,8 @@ class Choice:
     def given_by(self, tutor_id: UUID) -> CartItem:
         return replace(self.draft, tutor_id=tutor_id, tutor_display_name=self.offering.tutors[tutor_id])
 
-    def hold(self, connection: Connection[Any], tutor_id: UUID, now: datetime) -> Cursor[Any]:
-        """Ask for that tutor's time; a row comes back when it could be had."""
-        claim = claims.Claim(self.draft.id, tutor_id, self.draft.start, self.draft.end)
-        return claims.hold(connection, claim, now)
+    def claim(self, tutor_id: UUID) -> claims.Claim:
+        return claims.Claim(self.draft.id, tutor_id, self.draft.start, self.draft.end)
 
 
 @retried_on_deadlock
@@ -72,9 +70,8 @@ def add_items(
         held = {item.id: item for item in _hold(connection, choices, now)}
         after = after.with_items(held.get(item.id, item) for item in after.items)
 
-        queries.remove_items(
-            connection, {item.id for item in before.items} - {item.id for item in after.items}, now
-        )
+        if replaced := {item.id for item in before.items} - {item.id for item in after.items}:
+            queries.remove_items(connection, replaced, now)
         for item in held.values():
             queries.insert_item(connection, after.id, item, now)
     return CartView.of(after, now)
@@ -153,18 +150,21 @@ def _hold(connection: Connection[Any], choices: Sequence[Choice], now: datetime)
         raise Refused("SLOT_UNAVAILABLE")
     if len(choices) > 1:
         claims.lock_tutors(connection, {tutor_id for choice in choices for tutor_id in choice.free_tutors})
-    first_tries = [choice.hold(connection, choice.free_tutors[0], now) for choice in choices]
+    first_tries = [claims.ask_hold(connection, choice.claim(choice.free_tutors[0]), now) for choice in choices]
     return [
-        choice.given_by(choice.free_tutors[0])
-        if answer.fetchone()
-        else _hold_with_another(connection, choice, now)
+        _first_held(connection, choice, answer, now)
         for choice, answer in zip(choices, first_tries, strict=True)
     ]
 
 
-def _hold_with_another(connection: Connection[Any], choice: Choice, now: datetime) -> CartItem:
-    """The first choice was taken meanwhile: the next tutors by priority, until one can be had."""
-    for tutor_id in choice.free_tutors[1:]:
-        if choice.hold(connection, tutor_id, now).fetchone():
+def _first_held(
+    connection: Connection[Any], choice: Choice, first_try: Cursor[Any], now: datetime
+) -> CartItem:
+    """The session with the first tutor whose time could be had: the best, else the next by priority."""
+    best, *others = choice.free_tutors
+    if claims.was_held(connection, first_try, choice.claim(best), now):
+        return choice.given_by(best)
+    for tutor_id in others:
+        if claims.hold(connection, choice.claim(tutor_id), now):
             return choice.given_by(tutor_id)
     raise Refused("SLOT_UNAVAILABLE")

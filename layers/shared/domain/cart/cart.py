@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from uuid import UUID
 
 from domain import money
@@ -86,7 +87,7 @@ class Cart:
         """Refuses with HOLD_LIMIT when the cart would hold more than MAX_ACTIVE_HOLDS times (X-73)."""
         expiries = [item.hold_expires_at for item in self.items if item.held]
         if len(expiries) > MAX_ACTIVE_HOLDS:
-            raise Refused("HOLD_LIMIT", retry_after=max(1, int((min(expiries) - now).total_seconds())))
+            raise Refused("HOLD_LIMIT", retry_after=ceil((min(expiries) - now).total_seconds()))
 
     def receive(self, item: CartItem) -> "Cart":
         """The cart with one more session.

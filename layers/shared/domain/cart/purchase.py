@@ -39,8 +39,7 @@ def hold_again(
     wanted = [item for item in lapsed if item not in gone]
     if len(wanted) > 1:
         claims.lock_tutors(connection, {item.tutor_id for item in wanted})
-    tries = [(item, claims.hold(connection, _claim(item), now)) for item in wanted]
-    gone += [item for item, answer in tries if not answer.fetchone()]
+    gone += [item for item in wanted if not claims.hold(connection, _claim(item), now)]
     if gone:
         raise Refused(
             "SLOTS_UNAVAILABLE",

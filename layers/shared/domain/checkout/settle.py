@@ -194,7 +194,7 @@ def _book_with_first(
 ) -> Booking:
     for tutor_id in tutor_ids:
         claim = claims.Claim(session.id, tutor_id, session.start, session.end)
-        if claims.book(connection, claim, now).fetchone():
+        if claims.book(connection, claim, now):
             if tutor_id != session.tutor_id:
                 session = session.given_by(tutor_id, teachers[tutor_id].hourly_base_rate_cad)
             return Booking(new_id(), session, True)
