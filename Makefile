@@ -18,13 +18,11 @@ run: .venv/run.stamp ## start the whole system on this machine (PORT=3000)
 test: .venv/dev.stamp ## every test, against a real PostgreSQL
 	$(PY) -m pytest -q
 
-check: .venv/dev.stamp .tools/sam.stamp ## format, lint, types, architecture, template, stale documents
+check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/cfn-lint -a cfn_lint_serverless.rules -t template.yaml database.yaml
-	$(SAM) validate --lint
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
@@ -33,6 +31,12 @@ lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
 	@for group in dev run layer migrate sam; do \
 	  $(UV) pip compile pyproject.toml --group $$group --universal --generate-hashes --no-annotate --no-header \
 	    $$([ $$group = dev -o $$group = sam ] || echo -c requirements/dev.txt) -q -o requirements/$$group.txt; done
+
+# Half a minute, so only when a template has changed.
+.tools/template.stamp: template.yaml database.yaml .venv/dev.stamp .tools/sam.stamp
+	.venv/bin/cfn-lint -a cfn_lint_serverless.rules -t template.yaml database.yaml
+	$(SAM) validate --lint
+	@touch $@
 
 build: .tools/sam.stamp ## what will be deployed, into .aws-sam
 	$(SAM) build
