@@ -94,7 +94,7 @@ class Containers:
         return result["result"]
 
     def stop(self) -> None:
-        """End every container, whatever it is doing."""
+        """End every container, whatever it is doing; once is enough, twice is harmless."""
         with suppress(OSError):
             self._nursery.shutdown(socket.SHUT_RDWR)
         self._answers.close()

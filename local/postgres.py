@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ import psycopg
 from psycopg import sql
 
 from local import leash
+from local.sockets import free_port
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
@@ -101,7 +101,7 @@ class OwnServer(Server):
             raise
 
     def _start(self, binaries: Path) -> None:
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:
             initdb = self._run([str(binaries / "initdb"), *self._initdb_options(binaries)], log)
             if initdb.wait() != 0:
                 raise PostgresError(f"PostgreSQL cannot make its data folder; its log is {self._log}")
@@ -244,14 +244,6 @@ def find_binaries() -> Path:
         if (candidate / "initdb").exists() and (candidate / "postgres").exists():
             return candidate.resolve()
     raise PostgresError("No PostgreSQL is found: run make, or set PG_BIN to the folder of its binaries.")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _configured() -> list[Path]:

@@ -4,7 +4,6 @@ Migrations are the `.sql` files of the `migrations` folder in the order of their
 one transaction, run as one script, so functions and `DO` blocks need no care.
 """
 
-import os
 import types
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import psycopg
 import yoyo  # type: ignore[import-untyped]
 from yoyo.migrations import Migration, MigrationList, MigrationStep  # type: ignore[import-untyped]
+
+from adapters.settings import setting
 
 _LOCK = 4_500_001  # any number, as long as nobody else locks it
 
@@ -41,7 +42,7 @@ def apply(database_url: str) -> list[str]:
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:
     """Apply the migrations packaged with this function."""
-    return {"applied": apply(os.environ["DATABASE_URL"])}
+    return {"applied": apply(setting("DATABASE_URL"))}
 
 
 class _Script(Migration):  # type: ignore[misc]
@@ -67,4 +68,4 @@ def _folder() -> Path:
 
 
 if __name__ == "__main__":
-    print("\n".join(apply(os.environ["DATABASE_URL"])) or "Nothing to apply.")  # noqa: T201 - for `make migrate`
+    print("\n".join(apply(setting("DATABASE_URL"))) or "Nothing to apply.")  # noqa: T201 - for `make migrate`

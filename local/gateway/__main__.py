@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local import leash, serving
+from local import leash, sockets
 
 
 def main() -> int:
@@ -24,11 +24,11 @@ def main() -> int:
         _serve(arguments.template, socket.socket(fileno=arguments.fd))
         return 0
     try:
-        serving.listen(arguments.port).close()
-        first = serving.listen(arguments.port, shared=True)
+        sockets.listen(arguments.port).close()
+        first = sockets.listen(arguments.port, shared=True)
         port = first.getsockname()[1]
-        listeners = [first, *(serving.listen(port, shared=True) for _ in range(arguments.workers - 1))]
-    except serving.PortTakenError as error:
+        listeners = [first, *(sockets.listen(port, shared=True) for _ in range(arguments.workers - 1))]
+    except sockets.PortTakenError as error:
         print(error, file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -86,7 +86,7 @@ def _start_worker(template: Path, listener: socket.socket) -> subprocess.Popen[b
 
 def _serve(template: Path, listener: socket.socket) -> None:
     # Imported by workers only: the parent has nothing to answer.
-    from local import functions
+    from local import functions, serving
     from local.gateway.app import Gateway
     from local.template import load
 

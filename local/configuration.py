@@ -1,0 +1,88 @@
+"""What the stack decides before anything runs: addresses, keys, and the environment of the functions.
+
+Nothing here is a special case of the product: these are the values a deployment keeps in its secret and in the
+parameters of its template.
+"""
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+
+from local.cloudformation import REGION
+
+# What signs events of each kind, by the setting that says where they go.
+_AREAS = (
+    "SIGNUP",
+    "BOOKING",
+    "CANCELLATION",
+    "MESSAGE",
+    "RESCHEDULE",
+    "COMPLETION",
+    "REFUND",
+    "RATING",
+    "TICKET",
+    "ADMIN",
+)
+
+PARAMETERS = {
+    "Environment": "dev",
+    "SecretsArn": "",
+    "SecretsExtensionArn": "",
+    "WebhookAllowedHosts": "127.0.0.1",
+    "WebhookDeliveryEnabled": "true",
+}
+"""Values of the template's parameters."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The addresses of one running stack and the keys its parts share.
+
+    Attributes
+    ----------
+    api, stripe_api, make_inbox, aws_endpoint
+        Addresses without a path.
+    database_url
+        The database of the functions.
+    """
+
+    api: str
+    stripe_api: str
+    make_inbox: str
+    aws_endpoint: str
+    database_url: str
+    stripe_secret_key: str = field(default_factory=lambda: f"sk_test_{secrets.token_hex(16)}")
+    stripe_publishable_key: str = field(default_factory=lambda: f"pk_test_{secrets.token_hex(16)}")
+    stripe_webhook_secret: str = field(default_factory=lambda: f"whsec_{secrets.token_hex(16)}")
+    make_api_key: str = field(default_factory=lambda: secrets.token_hex(16))
+    make_secrets: dict[str, str] = field(
+        default_factory=lambda: {area: _standard_webhooks_secret() for area in _AREAS}
+    )
+
+    @property
+    def make_signing_secrets(self) -> dict[str, str]:
+        """The secret that signs what is posted to each of Make's addresses, by the setting of the address."""
+        return {f"MAKE_{area}_WEBHOOK_URL": secret for area, secret in self.make_secrets.items()}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the functions read besides the template's variables."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "STRIPE_API_BASE": self.stripe_api,
+            "STRIPE_SECRET_KEY": self.stripe_secret_key,
+            "STRIPE_PUBLISHABLE_KEY": self.stripe_publishable_key,
+            "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
+            "MAKE_WEBHOOK_API_KEY": self.make_api_key,
+            **{f"MAKE_{area}_WEBHOOK_URL": f"{self.make_inbox}/{area.lower()}" for area in _AREAS},
+            **{f"MAKE_{area}_WEBHOOK_SECRET": secret for area, secret in self.make_secrets.items()},
+            "AWS_ENDPOINT_URL": self.aws_endpoint,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+
+def _standard_webhooks_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

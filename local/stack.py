@@ -1,0 +1,175 @@
+"""The whole system: what is started, in which order, and stopped in the reverse.
+
+Most of the time to readiness is Python importing and other programs starting, on two slow cores. So what the API
+needs runs side by side (functions in their nursery, PostgreSQL in its process, our own imports here), and what
+it does not need (Stripe, Make's inbox) follows once it answers. That is why modules are imported where they are
+first used.
+"""
+
+import importlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from socket import socket
+from urllib.parse import urlsplit, urlunsplit
+
+from local import sockets
+from local.configuration import PARAMETERS, Configuration
+from local.containers import Containers
+from local.notice import Notice
+from local.queues import Queues
+from local.schedules import Schedules
+from local.sqs import Sqs
+from local.template import Application, load
+
+_GATEWAY_THREADS = 8
+_FOR_THE_API = ("functions.migrate.app", "domain.accounts.passwords", "local.gateway.app", "local.controls")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is ready.
+
+    Attributes
+    ----------
+    configuration
+        Its addresses and keys.
+    timing
+        How long it took, in words.
+    broken
+        The functions that could not be imported, and why.
+    """
+
+    configuration: Configuration
+    timing: str
+    broken: dict[str, str]
+
+
+@contextmanager
+def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
+    """Run the whole system for as long as the context lasts.
+
+    Parameters
+    ----------
+    template
+        The SAM template.
+    api
+        The socket the API is served on; the other ports are any free ones.
+    folder
+        Where `stack.json` appears. A folder in it, named after the port, keeps this stack's own files; its
+        database is new every time.
+    """
+    began = time.monotonic()
+    with ExitStack() as cleanup:
+        port = api.getsockname()[1]
+        inbox = cleanup.enter_context(sockets.listen())
+        sqs = Sqs()
+        cleanup.callback(sqs.stop)
+        database_port = sockets.free_port()
+        configuration = Configuration(
+            api=sockets.address(api),
+            stripe_api=f"http://127.0.0.1:{sockets.free_port()}",
+            make_inbox=sockets.address(inbox),
+            aws_endpoint=sqs.address,
+            database_url=_database_url(database_port, f"booking_{port}"),
+        )
+        notice = Notice(folder, configuration)
+        notice.forget_the_dead()
+        application = load(template, PARAMETERS, sqs.address)
+
+        containers = Containers(application, configuration.environment)
+        cleanup.callback(containers.stop)
+        sqs.start(application.queues)
+        _start_database(configuration, folder / str(port), database_port, cleanup)
+        broken = containers.wait_until_ready()
+        _serve_api(application, containers, api, cleanup)
+        answering = time.monotonic() - began
+
+        _serve_inbox(inbox, cleanup)
+        _start_stripe(configuration, cleanup)
+        queues = Queues(application, sqs.address, containers.invoke)
+        queues.start()
+        cleanup.callback(queues.stop)
+        sqs.wait_until_ready()
+        cleanup.callback(notice.withdraw)
+        notice.publish()
+        ready = time.monotonic() - began
+        timing = f"the API answered after {answering:.1f} s, everything was ready after {ready:.1f} s"
+        yield Stack(configuration, timing, broken)
+
+
+def _database_url(port: int, name: str) -> str:
+    address = os.environ.get("DATABASE_URL") or f"postgresql://postgres@127.0.0.1:{port}/"
+    return urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
+
+
+def _start_database(configuration: Configuration, home: Path, port: int, cleanup: ExitStack) -> None:
+    from local import postgres, seed
+
+    with _aside(_import_for_the_api):
+        server = cleanup.enter_context(postgres.serve(home, port=port))
+    from domain.accounts.passwords import hash_password
+    from functions.migrate.app import apply
+
+    name = urlsplit(configuration.database_url).path[1:]
+    server.drop_database(name)
+    server.create_database(name)
+    apply(configuration.database_url)
+    seed.apply(configuration.database_url, hash_password(seed.PASSWORD), datetime.now(UTC))
+
+
+def _serve_api(application: Application, containers: Containers, api: socket, cleanup: ExitStack) -> None:
+    from local.controls import Controls
+    from local.gateway.app import Gateway
+    from local.serving import served
+
+    schedules = Schedules(application, containers.invoke)
+    threads = cleanup.enter_context(ThreadPoolExecutor(_GATEWAY_THREADS))
+    # A second time, so that calls in progress end before the threads that wait for them and the database.
+    cleanup.callback(containers.stop)
+    gateway = Gateway(application, containers.invoke, threads)
+    cleanup.enter_context(served(Controls(gateway, schedules), api))
+    schedules.start()
+    cleanup.callback(schedules.stop)
+
+
+def _serve_inbox(inbox: socket, cleanup: ExitStack) -> None:
+    from local.inbox import Inbox
+    from local.serving import served
+
+    cleanup.enter_context(served(Inbox().application, inbox))
+
+
+def _start_stripe(configuration: Configuration, cleanup: ExitStack) -> None:
+    from local.stripe_double import StripeDouble
+
+    double = StripeDouble.running(
+        urlsplit(configuration.stripe_api).port or 0,
+        webhook_url=f"{configuration.api}/v1/stripe/webhook",
+        webhook_secret=configuration.stripe_webhook_secret,
+        secret_key=configuration.stripe_secret_key,
+        publishable_key=configuration.stripe_publishable_key,
+    )
+    cleanup.enter_context(double)
+
+
+def _import_for_the_api() -> None:
+    for module in _FOR_THE_API:
+        importlib.import_module(module)
+
+
+@contextmanager
+def _aside(work: Callable[[], None]) -> Iterator[None]:
+    """Have `work` done on another thread meanwhile."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
