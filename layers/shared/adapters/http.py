@@ -1,6 +1,7 @@
 """The HTTP edge: who is calling and when, how an answer leaves, how a refusal is written (RFC 9457)."""
 
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -163,6 +164,20 @@ def create_resolver() -> APIGatewayHttpResolver:
             "database unavailable", extra={"error": type(error).__name__, "sqlstate": error.sqlstate}
         )
         return problem(app, Refused("TEMPORARILY_UNAVAILABLE", retry_after=5))
+
+    @app.exception_handler(psycopg.Error)
+    def refused_by_database(error: psycopg.Error) -> Response[str]:
+        # Without the server's message: it quotes the row it refuses, e-mail address and all.
+        logger.error(
+            "database error",
+            extra={
+                "error": type(error).__name__,
+                "sqlstate": error.sqlstate,
+                "constraint": error.diag.constraint_name,
+                "traceback": traceback.format_tb(error.__traceback__),
+            },
+        )
+        return problem(app, Refused("INTERNAL_ERROR"))
 
     @app.exception_handler(Exception)
     def unexpected(error: Exception) -> Response[str]:

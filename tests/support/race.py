@@ -1,0 +1,50 @@
+"""Two things at the same time, without waiting by the clock: threads start together, rivals wait on a lock."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+PATIENCE_SECONDS = 20
+
+
+def at_once[T](*actions: Callable[[], T]) -> list[Future[T]]:
+    """Run every action in a thread of its own, all let go together; all have ended when this answers."""
+    start = threading.Barrier(len(actions))
+
+    def run(action: Callable[[], T]) -> T:
+        start.wait(PATIENCE_SECONDS)
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as threads:
+        return [threads.submit(run, action) for action in actions]
+
+
+@contextmanager
+def while_locked(url: str, statement: str, waiting: int) -> Iterator[Callable[[], None]]:
+    """Hold the rows `statement` locks; calling what is yielded lets go once `waiting` others wait for a lock."""
+    with psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as watcher:
+        holder.execute(statement)
+
+        def let_go() -> None:
+            until_blocked(watcher, waiting)
+            holder.rollback()
+
+        yield let_go
+
+
+def until_blocked(watcher: Connection[Any], waiting: int) -> None:
+    """Answer when so many connections of this database wait for a lock."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        row = watcher.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone()
+        if row and row[0] >= waiting:
+            return
+    raise TimeoutError(f"{waiting} connections should be waiting for a lock")
