@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock openapi build deploy clean
+.PHONY: help run test check format lock openapi build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -27,6 +27,9 @@ check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architectur
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
+migrate: .venv/run.stamp ## apply migrations/*.sql to DATABASE_URL
+	@$(PY) -m functions.migrate.app
+
 lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
 	@for group in dev run layer migrate sam; do \
 	  $(UV) pip compile pyproject.toml --group $$group --universal --generate-hashes --no-annotate --no-header \
@@ -41,6 +44,11 @@ lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
 build: .tools/sam.stamp ## what will be deployed, into .aws-sam
 	$(SAM) build
 
+events: build ## run each function on its event in a container (needs Docker, see docs/deploy.md)
+	@for event in $(filter-out env,$(basename $(notdir $(wildcard events/*.json)))); do \
+	  name=$$(echo $$event | awk -F_ '{for (i = 1; i <= NF; i++) printf toupper(substr($$i, 1, 1)) substr($$i, 2)}'); \
+	  $(SAM) local invoke $${name}Function -e events/$$event.json $(SAM_LOCAL) || exit 1; done
+
 deploy: build ## build, deploy and migrate (ENVIRONMENT=dev|staging|prod, see docs/deploy.md)
 	$(SAM) deploy --config-env $(ENVIRONMENT)
 	$(SAM) remote invoke MigrateFunction --config-env $(ENVIRONMENT) | grep '"applied"'
@@ -52,7 +60,7 @@ clean: ## forget every environment and local state
 # One .venv; `run` installs only what running needs, `test` and `check` add the rest.
 
 .venv/%.stamp: requirements/%.txt | .venv/bin/python $(UV)
-	$(UV) pip install -q --python $(PY) --require-hashes -r $<
+	$(UV) pip install -q --compile-bytecode --python $(PY) --require-hashes -r $<
 	@touch $@
 
 .venv/bin/python: | $(UV)
