@@ -27,6 +27,15 @@ from local.stripe_double.operations import Operation
 from local.stripe_double.sandbox import Request, Sandbox
 
 _FORM = "application/x-www-form-urlencoded"
+_TOO_MUCH = {
+    "rate_limit": (
+        "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits."
+    ),
+    "lock_timeout": (
+        "This object cannot be accessed right now because another API request or Stripe process is currently"
+        " accessing it. If you see this error intermittently, retry the request."
+    ),
+}
 
 
 @dataclass(eq=False)
@@ -79,8 +88,8 @@ class Api:
         try:
             operation = await self._admit(http, operation, call)
             fault = self._faults.take(call.method, call.path)
-            if fault and fault.kind == "rate_limit":
-                raise _rate_limited()
+            if fault and fault.kind in ("rate_limit", "lock_timeout"):
+                raise StripeError(429, _TOO_MUCH[fault.kind], code=fault.kind)
             if fault and fault.kind in ("timeout_before", "connection_reset"):
                 return HangUp(fault.seconds, reset=fault.kind == "connection_reset")
             answer = await self._once(operation, http.path_params, call, request, fault)
@@ -212,14 +221,6 @@ def _refusal(error: StripeError, call: Call) -> dict[str, Any]:
 
 def _public(intent: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in intent.items() if name in payment_intents.PUBLIC}
-
-
-def _rate_limited() -> StripeError:
-    return StripeError(
-        429,
-        "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
-        code="rate_limit",
-    )
 
 
 def _server_error() -> StripeError:

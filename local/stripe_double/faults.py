@@ -11,6 +11,7 @@ from typing import Literal
 
 Kind = Literal[
     "rate_limit",  # 429, nothing done, nothing kept
+    "lock_timeout",  # 429 too: another request holds the object
     "server_error",  # 500 kept under the key, nothing done
     "server_error_after_commit",  # 500 kept under the key, yet the effect is there
     "timeout_before",  # nothing done, no answer

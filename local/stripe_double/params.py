@@ -7,7 +7,6 @@ options left out. Building takes a moment, so it waits for the first use of an o
 
 import sys
 import typing
-from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from types import NoneType
@@ -93,6 +92,19 @@ _NO_PAYMENT_METHOD_TYPES = (
 )
 
 
+# What pydantic found, in Stripe's words and codes (https://docs.stripe.com/error-codes).
+_REFUSALS = {
+    "missing": ("Missing required param: {param}.", "parameter_missing"),
+    "extra_forbidden": ("Received unknown parameter: {param}", "parameter_unknown"),
+    "int_parsing": ("Invalid integer: {value}", "parameter_invalid_integer"),
+    "int_type": ("Invalid integer: {value}", "parameter_invalid_integer"),
+    "bool_parsing": ("Invalid boolean: {value}", None),
+    "literal_error": ("Invalid {param}: must be one of {expected}", None),
+    "list_type": ("Invalid array", None),
+    "string_type": ("Invalid string: {value}", None),
+}
+
+
 def _closed(name: str, hints: dict[str, Any]) -> Any:
     """A `TypedDict` of these fields that refuses any other."""
     fields = {field: _strict(hint) for field, hint in hints.items()}
@@ -150,19 +162,11 @@ def _positions_to_list(value: Any) -> Any:
 def _refusal(error: ValidationError, given: Params) -> InvalidParameterError:
     problem = error.errors(include_url=False)[0]
     param = _param_name(problem["loc"], given)
-    value = problem["input"]
-    say: Callable[[], tuple[str, str | None]] = {
-        "missing": lambda: (f"Missing required param: {param}.", "parameter_missing"),
-        "extra_forbidden": lambda: (f"Received unknown parameter: {param}", "parameter_unknown"),
-        "int_parsing": lambda: (f"Invalid integer: {value}", "parameter_invalid_integer"),
-        "int_type": lambda: (f"Invalid integer: {value}", "parameter_invalid_integer"),
-        "bool_parsing": lambda: (f"Invalid boolean: {value}", None),
-        "literal_error": lambda: (f"Invalid {param}: must be one of {problem['ctx']['expected']}", None),
-        "list_type": lambda: ("Invalid array", None),
-        "string_type": lambda: (f"Invalid string: {value}", None),
-    }.get(problem["type"], lambda: ("Invalid object", None))
-    message, code = say()
-    return InvalidParameterError(message, param, code)
+    message, code = _REFUSALS.get(problem["type"], ("Invalid object", None))
+    expected = problem.get("ctx", {}).get("expected")
+    return InvalidParameterError(
+        message.format(param=param, value=problem["input"], expected=expected), param, code
+    )
 
 
 def _param_name(location: tuple[int | str, ...], given: Any) -> str:

@@ -27,7 +27,9 @@ class Server:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="warning",
             access_log=False,
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
         )
         self._uvicorn = uvicorn.Server(config)

@@ -23,13 +23,16 @@ def stubborn(
     return connect(max_network_retries=2)
 
 
-@pytest.mark.parametrize("kind", ["timeout_before", "connection_reset"])
+@pytest.mark.parametrize(
+    ("kind", "symptom"),
+    [("timeout_before", "RemoteDisconnected"), ("connection_reset", "ConnectionResetError")],
+)
 def test_a_call_may_be_lost_before_its_effect(
-    double: StripeDouble, client: stripe.StripeClient, kind: Any
+    double: StripeDouble, client: stripe.StripeClient, kind: Any, symptom: str
 ) -> None:
     double.faults.add(kind)
 
-    with pytest.raises(stripe.APIConnectionError):
+    with pytest.raises(stripe.APIConnectionError, match=symptom):
         client.v1.payment_intents.create(INTENT)
 
     assert double.all("payment_intent") == []
@@ -39,7 +42,7 @@ def test_a_call_may_be_lost_before_its_effect(
 def test_or_after_it(double: StripeDouble, client: stripe.StripeClient) -> None:
     double.faults.add("timeout_after_commit")
 
-    with pytest.raises(stripe.APIConnectionError):
+    with pytest.raises(stripe.APIConnectionError, match="RemoteDisconnected"):
         client.v1.payment_intents.create(INTENT)
 
     assert len(double.all("payment_intent")) == 1
@@ -80,13 +83,14 @@ def test_what_was_done_is_told_even_when_the_answer_is_lost(
     assert inbox.types(1) == ["payment_intent.created"]
 
 
-def test_too_many_requests(double: StripeDouble, client: stripe.StripeClient) -> None:
-    double.faults.add("rate_limit", times=2)
+@pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout"])
+def test_too_many_requests(double: StripeDouble, client: stripe.StripeClient, kind: Any) -> None:
+    double.faults.add(kind, times=2)
 
     for _ in range(2):
         with pytest.raises(stripe.RateLimitError) as refusal:
             client.v1.payment_intents.create(INTENT, {"idempotency_key": "k1"})
-        assert refusal.value.http_status == 429
+        assert (refusal.value.http_status, refusal.value.error.code) == (429, kind)  # type: ignore[union-attr]
 
     assert (
         client.v1.payment_intents.create(INTENT, {"idempotency_key": "k1"}).status
