@@ -14,7 +14,7 @@ from domain.cart import queries
 from domain.cart.cart import CartItem
 from domain.cart.models import CartView, WantedSession
 from domain.cart.view_cart import ask_cart, read_cart
-from domain.catalog.offering import Offering, ask_offerings, read_offerings
+from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
 from domain.errors import Refused
 from domain.ids import new_id
 from domain.scheduling import claims
@@ -24,7 +24,6 @@ from domain.scheduling.availability import (
     LEAD_TIME,
     tutors_free_at,
 )
-from domain.scheduling.calendars import read_calendars
 from domain.scheduling.grid import local_date, on_grid
 from domain.transactions import retried_on_deadlock
 
@@ -34,11 +33,11 @@ class Choice:
     """A wanted session as it would stand in the cart, and the free tutors who could give it, best first."""
 
     draft: CartItem
-    offering: Offering
+    names: Mapping[UUID, str]
     free_tutors: Sequence[UUID]
 
     def given_by(self, tutor_id: UUID) -> CartItem:
-        return replace(self.draft, tutor_id=tutor_id, tutor_display_name=self.offering.tutors[tutor_id])
+        return replace(self.draft, tutor_id=tutor_id, tutor_display_name=self.names[tutor_id])
 
     def claim(self, tutor_id: UUID) -> claims.Claim:
         return claims.Claim(self.draft.id, tutor_id, self.draft.start, self.draft.end)
@@ -59,9 +58,9 @@ def add_items(
     with connection.pipeline(), connection.transaction():
         queries.open_cart(connection, buyer, now)
         cart_answer, items_answer = ask_cart(connection, buyer, now)
-        offerings_answer = ask_offerings(connection, {session.course_id for session in wanted})
+        timetables_answer = _ask_timetables(connection, wanted, now)
         before = read_cart(cart_answer.fetchone(), items_answer)
-        choices = _choose(connection, wanted, read_offerings(offerings_answer), now)
+        choices = _choose(wanted, read_timetables(timetables_answer), now)
 
         after = before
         for choice in choices:
@@ -89,55 +88,45 @@ def require_bookable(session: WantedSession, now: datetime) -> None:
         raise Refused("TOO_FAR")
 
 
+def _ask_timetables(
+    connection: Connection[Any], wanted: Sequence[WantedSession], now: datetime
+) -> Cursor[Any]:
+    days = [local_date(session.start) for session in wanted]
+    courses = {session.course_id for session in wanted}
+    return ask_timetables(connection, min(days), max(days), now, course_ids=courses)
+
+
 def _choose(
-    connection: Connection[Any],
-    wanted: Sequence[WantedSession],
-    offerings: Mapping[UUID, Offering],
-    now: datetime,
+    wanted: Sequence[WantedSession], timetables: Mapping[UUID, Timetable], now: datetime
 ) -> list[Choice]:
     """For each wanted session, who could give it: the chosen tutor, or anyone of the course's who is free."""
-    candidates = [_candidates(session, offerings.get(session.course_id)) for session in wanted]
-    days = [local_date(session.start) for session in wanted]
-    everyone = {tutor_id for tutor_ids in candidates for tutor_id in tutor_ids}
-    calendars = {
-        calendar.tutor_id: calendar
-        for calendar in read_calendars(connection, list(everyone), min(days), max(days), now)
-    }
-    return [
-        Choice(
-            _draft(session, offerings[session.course_id], tutor_ids[0], now),
-            offerings[session.course_id],
-            tutors_free_at(
-                [calendars[tutor_id] for tutor_id in tutor_ids], session.start, session.duration_min
-            ),
-        )
-        for session, tutor_ids in zip(wanted, candidates, strict=True)
-    ]
-
-
-def _candidates(session: WantedSession, offering: Offering | None) -> list[UUID]:
-    if offering is None:
-        raise Refused("COURSE_NOT_FOUND")
-    if session.tutor_id is None:
-        if not offering.tutors:
+    choices = []
+    for session in wanted:
+        timetable = timetables.get(session.course_id)
+        if timetable is None:
+            raise Refused("COURSE_NOT_FOUND")
+        if session.tutor_id is not None:
+            timetable = timetable.of_tutor(session.tutor_id)
+        if not timetable.names:
             raise Refused("SLOT_UNAVAILABLE")
-        return list(offering.tutors)
-    if session.tutor_id not in offering.tutors:
-        raise Refused("TUTOR_NOT_FOUND")
-    return [session.tutor_id]
+        free = tutors_free_at(timetable.calendars.values(), session.start, session.duration_min)
+        choices.append(Choice(_draft(session, timetable, now), timetable.names, free))
+    return choices
 
 
-def _draft(session: WantedSession, offering: Offering, tutor_id: UUID, now: datetime) -> CartItem:
+def _draft(session: WantedSession, timetable: Timetable, now: datetime) -> CartItem:
+    """The session as it would stand in the cart, given by the first tutor until one is found."""
+    tutor_id, name = next(iter(timetable.names.items()))
     return CartItem(
         id=new_id(),
-        course_id=offering.course_id,
-        course_title_fr=offering.title_fr,
+        course_id=timetable.course_id,
+        course_title_fr=timetable.title_fr,
         tutor_id=tutor_id,
-        tutor_display_name=offering.tutors[tutor_id],
+        tutor_display_name=name,
         tutor_selection="explicit" if session.tutor_id else "auto",
         start=session.start,
         duration_min=session.duration_min,
-        price_cad=money.prorate(offering.student_rate_cad, session.duration_min),
+        price_cad=money.prorate(timetable.student_rate_cad, session.duration_min),
         hold_expires_at=now + claims.HOLD_TTL,
         held=True,
         lost=False,
@@ -150,21 +139,21 @@ def _hold(connection: Connection[Any], choices: Sequence[Choice], now: datetime)
         raise Refused("SLOT_UNAVAILABLE")
     if len(choices) > 1:
         claims.lock_tutors(connection, {tutor_id for choice in choices for tutor_id in choice.free_tutors})
-    first_tries = [claims.ask_hold(connection, choice.claim(choice.free_tutors[0]), now) for choice in choices]
+    first_tries = [
+        claims.try_hold(connection, choice.claim(choice.free_tutors[0]), now) for choice in choices
+    ]
     return [
-        _first_held(connection, choice, answer, now)
+        choice.given_by(choice.free_tutors[0])
+        if answer.fetchone()
+        else _hold_with_any(connection, choice, now)
         for choice, answer in zip(choices, first_tries, strict=True)
     ]
 
 
-def _first_held(
-    connection: Connection[Any], choice: Choice, first_try: Cursor[Any], now: datetime
-) -> CartItem:
-    """The session with the first tutor whose time could be had: the best, else the next by priority."""
-    best, *others = choice.free_tutors
-    if claims.was_held(connection, first_try, choice.claim(best), now):
-        return choice.given_by(best)
-    for tutor_id in others:
+def _hold_with_any(connection: Connection[Any], choice: Choice, now: datetime) -> CartItem:
+    """Something was in the best tutor's way: perhaps an expired hold. Else the next by priority."""
+    claims.lock_tutors(connection, choice.free_tutors)
+    for tutor_id in choice.free_tutors:
         if claims.hold(connection, choice.claim(tutor_id), now):
             return choice.given_by(tutor_id)
     raise Refused("SLOT_UNAVAILABLE")

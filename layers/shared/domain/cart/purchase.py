@@ -37,7 +37,7 @@ def hold_again(
     lapsed = [item for item in cart.items if not item.held]
     gone = [item for item in lapsed if not _is_taught(item, offerings)]
     wanted = [item for item in lapsed if item not in gone]
-    if len(wanted) > 1:
+    if wanted:
         claims.lock_tutors(connection, {item.tutor_id for item in wanted})
     gone += [item for item in wanted if not claims.hold(connection, _claim(item), now)]
     if gone:

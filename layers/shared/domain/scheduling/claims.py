@@ -1,8 +1,8 @@
 """Who owns which minute of a tutor. Every write of a tutor's time goes through here.
 
-The exclusion constraint on `time_claims` decides; nobody checks first and inserts later. Claims wait for one
-another only from a smaller (tutor, start) to a greater one, so they cannot wait in a circle:
-a caller that claims several times in one transaction locks their tutors first (`lock_tutors`).
+The exclusion constraint on `time_claims` decides; nobody checks first and inserts later. Claims cannot wait for one
+another in a circle: who claims several times in one transaction, or clears expired holds out of the way, has locked
+the tutors first (`lock_tutors`); who has nothing that others could wait for may just try (`try_hold`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,43 +34,38 @@ def lock_tutors(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> None:
     )
 
 
-def ask_hold(connection: Connection[Any], claim: Claim, now: datetime) -> Cursor[Any]:
-    """Try to hold a time for HOLD_TTL from `now`; `was_held` takes the answer (so that a pipeline can carry more)."""
+def try_hold(connection: Connection[Any], claim: Claim, now: datetime) -> Cursor[Any]:
+    """Hold a time for HOLD_TTL from `now` when nothing is in its way, not even an expired hold.
+
+    The answer has a row when it is held (a cursor, so that a pipeline can carry more).
+    """
     return _insert(connection, claim, "hold", now + HOLD_TTL)
 
 
-def was_held(connection: Connection[Any], answer: Cursor[Any], claim: Claim, now: datetime) -> bool:
-    """Whether the time could be had, after clearing expired holds out of its way when there were any."""
-    return answer.fetchone() is not None or (
-        _clear_expired(connection, claim, now) and ask_hold(connection, claim, now).fetchone() is not None
-    )
-
-
 def hold(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
-    """Hold a time for HOLD_TTL from `now`; False when somebody else owns it."""
-    return was_held(connection, ask_hold(connection, claim, now), claim, now)
+    """Hold a time of a locked tutor for HOLD_TTL from `now`; False when somebody else owns it."""
+    _clear_expired(connection, claim, now)
+    return try_hold(connection, claim, now).fetchone() is not None
 
 
 def book(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
-    """Own a time for an appointment; False when somebody else owns it."""
+    """Own a time of a locked tutor for an appointment; False when somebody else owns it."""
     _clear_expired(connection, claim, now)
     return _insert(connection, claim, "appointment", None).fetchone() is not None
 
 
-def _clear_expired(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
-    """Delete the expired holds that stand in the way of a claim, in order of start; whether there were any."""
-    answer = connection.execute(
+def _clear_expired(connection: Connection[Any], claim: Claim, now: datetime) -> None:
+    """Delete the expired holds that stand in the way of a claim, in order of start."""
+    connection.execute(
         """
         DELETE FROM time_claims WHERE id IN (
             SELECT id FROM time_claims
              WHERE tutor_id = %(tutor_id)s AND during && tstzrange(%(start)s, %(end)s)
                AND kind = 'hold' AND expires_at <= %(now)s
              ORDER BY during FOR UPDATE)
-        RETURNING id
         """,
         {"tutor_id": claim.tutor_id, "start": claim.start, "end": claim.end, "now": now},
     )
-    return answer.fetchone() is not None
 
 
 def _insert(connection: Connection[Any], claim: Claim, kind: str, expires_at: datetime | None) -> Cursor[Any]:
