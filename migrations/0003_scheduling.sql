@@ -73,3 +73,31 @@ CREATE TABLE time_claims (
     CONSTRAINT time_claims_exact UNIQUE (id, tutor_id, during)
 );
 CREATE INDEX time_claims_expiring ON time_claims (expires_at) WHERE kind = 'hold';
+
+-- Everything that decides when a tutor can be booked between two instants, as arrays of integers:
+-- weekly {weekday, first and end wall half hour}; exceptions {first and last day (days since 0001-01-01, that day
+-- being 1), 1 if open, first and end wall half hour}; taken {first and end half hour since 1970, rounded outward}.
+CREATE FUNCTION tutor_calendar(
+    tutor uuid, first_day date, last_day date, from_instant timestamptz, to_instant timestamptz, at timestamptz,
+    OUT weekly int[], OUT exceptions int[], OUT taken int[])
+    STABLE PARALLEL SAFE LANGUAGE sql
+BEGIN ATOMIC
+    SELECT (SELECT array_agg(ARRAY[weekday, date_part('epoch', start_time) / 1800,
+                                   date_part('epoch', end_time) / 1800]::int[])
+              FROM availability_rules WHERE tutor_id = tutor),
+           (SELECT array_agg(ARRAY[start_date - date '0001-01-01' + 1, end_date - date '0001-01-01' + 1,
+                                   (kind = 'open')::int,
+                                   coalesce(date_part('epoch', start_time) / 1800, 0),
+                                   coalesce(date_part('epoch', end_time) / 1800, 48)]::int[])
+              FROM availability_exceptions
+             WHERE tutor_id = tutor AND end_date >= first_day AND start_date <= last_day),
+           (SELECT array_agg(ARRAY[floor(date_part('epoch', begins) / 1800),
+                                   ceil(date_part('epoch', ends) / 1800)]::int[])
+              FROM (SELECT lower(during), upper(during) FROM time_claims
+                     WHERE tutor_id = tutor AND during && tstzrange(from_instant, to_instant)
+                       AND (kind = 'appointment' OR expires_at > at)
+                    UNION ALL
+                    SELECT start_datetime, end_datetime FROM time_offs
+                     WHERE tutor_id = tutor AND end_datetime > from_instant AND start_datetime < to_instant
+                   ) AS busy (begins, ends));
+END;

@@ -1,7 +1,6 @@
 """What a visitor looks at before the cart: courses, their tutors, their free times."""
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +19,10 @@ from domain.catalog.models import (
     TutorSlot,
     TutorView,
 )
+from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.scheduling.availability import DURATIONS_MIN, bookable_days, day_starts, days_with_starts
-from domain.scheduling.calendars import read_calendars
 
 MAX_DAYS = 62
 
@@ -58,13 +57,11 @@ def free_slots(
 
     Refuses with INVALID_DURATION, COURSE_NOT_FOUND, TUTOR_NOT_FOUND.
     """
-    rate, tutor_ids = _course_rate_and_tutors(connection, slug, duration_min, tutor_id)
     first, last = bookable_days(now)
-    starts: list[datetime] = []
-    if first <= day <= last:
-        calendars = read_calendars(connection, tutor_ids, day, day, now)
-        starts = day_starts(calendars, day, duration_min, now)
-    price = str(money.prorate(rate, duration_min))
+    nearest = min(max(day, first), last)
+    timetable = _timetable(connection, slug, nearest, nearest, duration_min, tutor_id, now)
+    starts = day_starts(timetable.calendars.values(), day, duration_min, now) if day == nearest else []
+    price = str(money.prorate(timetable.student_rate_cad, duration_min))
     length = timedelta(minutes=duration_min)
     slots = [
         Slot(
@@ -102,29 +99,31 @@ def free_days(
         raise Refused("RANGE_REVERSED")
     if (last - first).days >= MAX_DAYS:
         raise Refused("RANGE_TOO_LONG")
-    _, tutor_ids = _course_rate_and_tutors(connection, slug, duration_min, tutor_id)
-    days = {first + timedelta(days=n): False for n in range((last - first).days + 1)}
     earliest, latest = bookable_days(now)
-    first, last = max(first, earliest), min(last, latest)
-    if first <= last:
-        calendars = read_calendars(connection, tutor_ids, first, last, now)
-        days |= days_with_starts(calendars, first, last, duration_min, now)
-    return AvailableDays(days=days)
+    from_day, to_day = (min(max(day, earliest), latest) for day in (first, last))
+    timetable = _timetable(connection, slug, from_day, to_day, duration_min, tutor_id, now)
+    offered = days_with_starts(timetable.calendars.values(), from_day, to_day, duration_min, now)
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return AvailableDays(days={day: offered.get(day, False) for day in days})
 
 
-def _course_rate_and_tutors(
-    connection: Connection[Any], slug: str, duration_min: int, tutor_id: UUID | None
-) -> tuple[Decimal, list[UUID]]:
-    """The course's rate and its tutors, or the one who was chosen: the filter comes first (X-15)."""
+def _timetable(
+    connection: Connection[Any],
+    slug: str,
+    first: date,
+    last: date,
+    duration_min: int,
+    tutor_id: UUID | None,
+    now: datetime,
+) -> Timetable:
+    """The course's tutors' calendars, or the chosen one's: the filter comes before any merging (X-15)."""
     if duration_min not in DURATIONS_MIN:
         raise Refused("INVALID_DURATION")
-    rows = _course_and_tutors(connection, slug)
-    tutor_ids = [row[5] for row in rows if row[5] is not None]
-    if tutor_id is not None:
-        if tutor_id not in tutor_ids:
-            raise Refused("TUTOR_NOT_FOUND")
-        tutor_ids = [tutor_id]
-    return rows[0][4], tutor_ids
+    timetables = read_timetables(ask_timetables(connection, first, last, now, slug=slug))
+    if not timetables:
+        raise Refused("COURSE_NOT_FOUND")
+    (timetable,) = timetables.values()
+    return timetable if tutor_id is None else timetable.of_tutor(tutor_id)
 
 
 def _course_and_tutors(connection: Connection[Any], slug: str) -> list[Any]:

@@ -18,8 +18,8 @@ from domain.accounts import accounts
 from domain.accounts.accounts import Account, NewAccount
 from domain.appointments.appointments import NewAppointment, insert_appointments
 from domain.cart import purchase
-from domain.catalog.offering import ask_offerings, read_offerings
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
+from domain.catalog.timetable import ask_timetables, read_timetables
 from domain.checkout import queries
 from domain.checkout.checkout import Checkout
 from domain.checkout.facts import booking_facts
@@ -31,7 +31,6 @@ from domain.payments.gateway import Payment
 from domain.payments.refunds import owe_refund
 from domain.scheduling import claims
 from domain.scheduling.availability import tutors_free_at
-from domain.scheduling.calendars import read_calendars
 from domain.scheduling.grid import local_date
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment, record_facts
@@ -163,23 +162,19 @@ def _claim_anew(
     connection: Connection[Any], lost: Sequence[SnapshotItem], teachers: dict[UUID, Teacher], now: datetime
 ) -> list[Booking]:
     """Sessions whose hold is gone: booked if their time is free, with another tutor if any will do (decision 12)."""
-    offerings_answer = ask_offerings(connection, {session.course_id for session in lost})
-    auto_courses = {session.course_id for session in lost if session.tutor_selection == "auto"}
-    others_answer = ask_teachers(connection, (), auto_courses)
-    offerings = read_offerings(offerings_answer)
-    teachers |= {teacher.tutor_id: teacher for teacher in others_answer}
     days = [local_date(session.start) for session in lost]
-    calendars = {
-        calendar.tutor_id: calendar
-        for calendar in read_calendars(connection, list(teachers), min(days), max(days), now)
-    }
+    auto_courses = {session.course_id for session in lost if session.tutor_selection == "auto"}
+    timetables_answer = ask_timetables(connection, min(days), max(days), now, course_ids=auto_courses)
+    others_answer = ask_teachers(connection, (), auto_courses)
+    timetables = read_timetables(timetables_answer)
+    teachers |= {teacher.tutor_id: teacher for teacher in others_answer}
     claims.lock_tutors(connection, teachers)
     bookings = []
     for session in sorted(lost, key=lambda session: (session.start, session.id)):
         tutor_ids = [session.tutor_id]
-        if session.tutor_selection == "auto" and session.course_id in offerings:
-            course_tutors = [calendars[tutor_id] for tutor_id in offerings[session.course_id].tutors]
-            free = tutors_free_at(course_tutors, session.start, session.duration_min)
+        if session.tutor_selection == "auto" and session.course_id in timetables:
+            calendars = timetables[session.course_id].calendars.values()
+            free = tutors_free_at(calendars, session.start, session.duration_min)
             tutor_ids += [tutor_id for tutor_id in free if tutor_id != session.tutor_id]
         bookings.append(_book_with_first(connection, session, tutor_ids, teachers, now))
     return bookings

@@ -1,0 +1,88 @@
+"""A course with its tutors' calendars: what free times are made of. One statement, however many tutors."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+from psycopg.rows import tuple_row
+
+from domain.errors import Refused
+from domain.scheduling.availability import TutorCalendar, reach_of
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """An active course, and its tutors' names and calendars by id, best priority first (spec 2.4)."""
+
+    course_id: UUID
+    title_fr: str
+    student_rate_cad: Decimal
+    names: dict[UUID, str]
+    calendars: dict[UUID, TutorCalendar]
+
+    def of_tutor(self, tutor_id: UUID) -> "Timetable":
+        """Only that tutor's. Refuses with TUTOR_NOT_FOUND who does not teach the course."""
+        if tutor_id not in self.calendars:
+            raise Refused("TUTOR_NOT_FOUND")
+        return replace(
+            self,
+            names={tutor_id: self.names[tutor_id]},
+            calendars={tutor_id: self.calendars[tutor_id]},
+        )
+
+
+def ask_timetables(
+    connection: Connection[Any],
+    first: date,
+    last: date,
+    now: datetime,
+    *,
+    course_ids: Iterable[UUID] = (),
+    slug: str | None = None,
+) -> Cursor[Any]:
+    """Send for the courses with those ids or that slug, to judge starts on the local days `first` to `last`.
+
+    `read_timetables` takes the answer. Holds that have expired at `now` take no time.
+    """
+    reach = reach_of(first, last)
+    return connection.cursor(row_factory=tuple_row, binary=True).execute(
+        """
+        SELECT course.id, course.title_fr, course.student_rate_cad, tutor.id, tutor.display_name,
+               calendar.weekly, calendar.exceptions, calendar.taken
+          FROM courses AS course
+          LEFT JOIN (tutor_courses JOIN tutors AS tutor ON tutor.id = tutor_id AND tutor.active)
+            ON course_id = course.id AND tutor_courses.active
+          LEFT JOIN LATERAL tutor_calendar(tutor.id, %(first)s, %(last)s, %(from)s, %(to)s, %(now)s) AS calendar
+            ON true
+         WHERE course.active AND (course.id = ANY(%(course_ids)s) OR course.slug = %(slug)s)
+         ORDER BY course.id, tutor.priority, tutor.created_at, tutor.id
+        """,
+        {
+            "course_ids": list(course_ids),
+            "slug": slug,
+            "first": first,
+            "last": last + timedelta(days=1),
+            "from": reach[0],
+            "to": reach[1],
+            "now": now,
+        },
+    )
+
+
+def read_timetables(answer: Cursor[Any]) -> dict[UUID, Timetable]:
+    """The active courses among those asked for, by id."""
+    timetables: dict[UUID, Timetable] = {}
+    for course_id, title, rate, tutor_id, name, weekly, exceptions, taken in answer:
+        timetable = timetables.get(course_id)
+        if timetable is None:
+            timetable = timetables[course_id] = Timetable(course_id, title, rate, {}, {})
+        if tutor_id is not None:
+            timetable.names[tutor_id] = name
+            timetable.calendars[tutor_id] = TutorCalendar(
+                tutor_id, weekly or (), exceptions or (), taken or ()
+            )
+    return timetables
