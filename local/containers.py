@@ -49,7 +49,6 @@ class Containers:
     def __init__(self, application: Application, environment: Mapping[str, str]) -> None:
         self._timeouts = {function.name: function.timeout_seconds for function in application.functions}
         self._idle: dict[str, list[_Container]] = defaultdict(list)
-        self._busy: set[_Container] = set()
         self._lock = threading.Lock()
         self._nursery, theirs = socket.socketpair()
         self._answers = self._nursery.makefile("rb")
@@ -82,12 +81,9 @@ class Containers:
         try:
             result = container.call(event, self._timeouts[name])
         except BaseException:
-            with self._lock:
-                self._busy.discard(container)
             container.kill()
             raise
         with self._lock:
-            self._busy.discard(container)
             self._idle[name].append(container)
         if "error" in result:
             raise FunctionFailedError(result["error"])
@@ -95,26 +91,27 @@ class Containers:
 
     def stop(self) -> None:
         """End every container, whatever it is doing; once is enough, twice is harmless."""
-        with suppress(OSError):
-            self._nursery.shutdown(socket.SHUT_RDWR)
-        self._answers.close()
-        self._nursery.close()
+        with self._lock:
+            self._answers.close()
+            self._nursery.close()
+            for container in [each for idle in self._idle.values() for each in idle]:
+                container.close()
+            self._idle.clear()
         self._process.wait()
 
     def _take(self, name: str) -> "_Container":
         with self._lock:
-            container = self._idle[name].pop() if self._idle[name] else self._fork(name)
-            self._busy.add(container)
-            return container
+            return self._idle[name].pop() if self._idle[name] else self._fork(name)
 
     def _fork(self, name: str) -> "_Container":
         ours, theirs = socket.socketpair()
-        try:
-            with theirs:
+        with ours, theirs:
+            try:
                 socket.send_fds(self._nursery, [name.encode()], [theirs.fileno()])
-            return _Container(Connection(ours.detach()), pid=self._answer())
-        except OSError as error:
-            raise FunctionFailedError("The functions have stopped.") from error
+            except OSError as error:
+                raise FunctionFailedError("The functions have stopped.") from error
+            pid: int = self._answer()
+            return _Container(Connection(ours.detach()), pid)
 
     def _answer(self) -> Any:
         if line := self._answers.readline():
@@ -139,8 +136,11 @@ class _Container:
             raise FunctionFailedError("Runtime exited without providing a reason") from error
         return result
 
-    def kill(self) -> None:
+    def close(self) -> None:
         self._connection.close()
+
+    def kill(self) -> None:
+        self.close()
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
 
@@ -172,6 +172,7 @@ def _nursery(host: socket.socket, application: Application, environment: dict[st
     os.killpg(0, signal.SIGTERM)
     with suppress(ChildProcessError):
         os.wait()  # returns when the last one is gone: their ends are not reported one by one
+    os._exit(0)
 
 
 def _leave_only(application: Application, environment: Mapping[str, str]) -> None:

@@ -5,8 +5,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -15,26 +13,11 @@ import pytest
 from functions.migrate import app as migrate
 from local import postgres as local_postgres
 from tests.conftest import Database
+from tests.support.local_stack import alive, wait_until
 
 pytestmark = pytest.mark.skipif(
     "DATABASE_URL" in os.environ, reason="these tests are about the server we start ourselves"
 )
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for a condition instead of sleeping and hoping."""
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up_at, "it never became true"
-        threading.Event().wait(0.01)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process exists and is more than a remnant waiting for its parent."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_each_test_has_its_own_migrated_database(connection: psycopg.Connection) -> None:

@@ -1,0 +1,94 @@
+"""The demonstration data says what the tour of the product needs."""
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from local import seed
+from tests.conftest import Database
+
+NOW = datetime(2027, 1, 18, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def seeded(database: Database, connection: psycopg.Connection) -> psycopg.Connection:
+    seed.apply(database.url, "a hash", NOW)
+    return connection
+
+
+def one(connection: psycopg.Connection, question: str) -> tuple[object, ...]:
+    row: tuple[object, ...] | None = connection.execute(question.encode()).fetchone()
+    assert row
+    return row
+
+
+def test_one_course_has_four_tutors_two_of_equal_priority_and_one_has_a_single_tutor(
+    seeded: psycopg.Connection,
+) -> None:
+    tutors = seeded.execute(
+        """
+        SELECT slug, array_agg(priority ORDER BY priority)
+        FROM courses JOIN tutor_courses ON course_id = courses.id JOIN tutors ON tutor_id = tutors.id
+        GROUP BY slug
+        """
+    ).fetchall()
+
+    assert [10, 20, 20, 30] in [priorities for _, priorities in tutors]
+    assert 1 in [len(priorities) for _, priorities in tutors]
+
+
+def test_every_tutor_works_every_day_of_the_week(seeded: psycopg.Connection) -> None:
+    assert one(
+        seeded,
+        "SELECT min(days) FROM (SELECT count(DISTINCT weekday) AS days FROM availability_rules GROUP BY tutor_id) t",
+    ) == (7,)
+    assert one(
+        seeded, "SELECT count(DISTINCT tutor_id) = (SELECT count(*) FROM tutors) FROM availability_rules"
+    ) == (True,)
+
+
+def test_courses_cost_different_prices(seeded: psycopg.Connection) -> None:
+    rates: dict[str, str] = dict(
+        seeded.execute("SELECT slug, student_rate_cad::text FROM courses WHERE active").fetchall()
+    )
+
+    assert len(rates) >= 5
+    assert rates["francais-secondaire"] == rates["mathematiques-secondaire"] == "45.00"
+    assert "45.35" in rates.values()
+
+
+@pytest.mark.parametrize(
+    ("code", "usable"),
+    [("SAVE10", True), ("BIENVENUE20", True), ("GRATUIT100", True), ("RENTREE", False), ("COMPLET", False)],
+)
+def test_coupons_can_and_cannot_be_used(seeded: psycopg.Connection, code: str, usable: bool) -> None:
+    row = seeded.execute(
+        """
+        SELECT coalesce(ends_at > %(now)s, true) AND coalesce(redemption_count < max_redemptions, true)
+        FROM coupons WHERE code = %(code)s
+        """,
+        {"code": code, "now": NOW},
+    ).fetchone()
+
+    assert row == (usable,)
+
+
+def test_everybody_can_sign_in(seeded: psycopg.Connection) -> None:
+    emails = {
+        account["email"]
+        for account in [seed.account(seed.ADMIN), seed.account(seed.STUDENT), *seed.tutor_accounts()]
+    }
+
+    rows = seeded.execute("SELECT email::text, password_hash FROM users").fetchall()
+    assert {email for email, hashed in rows if hashed == "a hash"} == emails
+
+
+def test_seeding_twice_changes_nothing(database: Database, seeded: psycopg.Connection) -> None:
+    count = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM availability_rules)"
+    before = one(seeded, count)
+
+    seed.apply(database.url, "another hash", NOW)
+
+    assert one(seeded, count) == before
+    assert one(seeded, "SELECT count(*) FROM users WHERE password_hash = 'another hash'") == (0,)
