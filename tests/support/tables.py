@@ -1,22 +1,30 @@
-"""Every row of every table, to tell that a refused request wrote nothing."""
+"""Everything the database holds, so that a test can say: nothing was written."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from psycopg import Connection
-from psycopg.sql import SQL, Identifier
-
-type Dump = dict[str, list[str]]
+from psycopg import Connection, sql
 
 
-def dump(connection: Connection[Any], *, besides: tuple[str, ...] = ()) -> Dump:
-    """The rows of each table as text, in a stable order; tables named in `besides` are left out."""
-    names = connection.execute(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-        " AND relname !~ 'yoyo' ORDER BY relname"
+def contents(connection: Connection[Any], besides: Collection[str] = ()) -> dict[str, list[str]]:
+    """Every row of every table of ours, as text; tables named in `besides` are left out."""
+    tables = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename !~ 'yoyo' ORDER BY 1"
     ).fetchall()
-    return {name: _rows(connection, name) for (name,) in names if name not in besides}
+    every_row = sql.SQL("SELECT row::text FROM {table} AS row ORDER BY 1")
+    return {
+        table: [
+            text for (text,) in connection.execute(every_row.format(table=sql.Identifier(table))).fetchall()
+        ]
+        for (table,) in tables
+        if table not in besides
+    }
 
 
-def _rows(connection: Connection[Any], table: str) -> list[str]:
-    query = SQL("SELECT rows::text FROM {} AS rows ORDER BY 1").format(Identifier(table))
-    return [text for (text,) in connection.execute(query)]
+@contextmanager
+def nothing_written(connection: Connection[Any]) -> Iterator[None]:
+    """Fails when what happens inside leaves any row added, changed or gone."""
+    before = contents(connection)
+    yield
+    assert contents(connection) == before

@@ -87,7 +87,7 @@ def select_items(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cu
                item.duration_min, item.line_total_cad AS price_cad, item.hold_expires_at,
                hold.id IS NOT NULL AS held,
                hold.id IS NULL AND (
-                   NOT (course.active AND tutor.active)
+                   NOT (course.active AND tutor.active AND coalesce(assignment.active, false))
                    OR EXISTS (
                        SELECT FROM time_claims AS other
                         WHERE other.tutor_id = item.tutor_id AND other.id <> item.id
@@ -98,6 +98,8 @@ def select_items(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cu
           JOIN cart_items AS item ON item.cart_id = carts.id AND item.removed_at IS NULL
           JOIN courses AS course ON course.id = item.course_id
           JOIN tutors AS tutor ON tutor.id = item.tutor_id
+          LEFT JOIN tutor_courses AS assignment
+            ON assignment.tutor_id = item.tutor_id AND assignment.course_id = item.course_id
           LEFT JOIN time_claims AS hold
             ON hold.id = item.id AND hold.kind = 'hold' AND hold.expires_at > %(now)s
          WHERE carts.user_id = %(user_id)s OR carts.session_hash = %(session_hash)s
