@@ -97,6 +97,7 @@ class Containers:
             for container in [each for idle in self._idle.values() for each in idle]:
                 container.close()
             self._idle.clear()
+        self._process.terminate()  # and its containers with it: they are on a leash
         self._process.wait()
 
     def _take(self, name: str) -> "_Container":
@@ -159,7 +160,7 @@ def _nursery(host: socket.socket, application: Application, environment: dict[st
     while True:
         name, descriptors, _, _ = socket.recv_fds(host, _LARGEST_NAME, 1)
         if not name:
-            break
+            return
         pid = os.fork()
         if pid == 0:
             host.close()
@@ -168,11 +169,6 @@ def _nursery(host: socket.socket, application: Application, environment: dict[st
             _serve(function, Connection(descriptors[0]))
         os.close(descriptors[0])
         host.sendall(json.dumps(pid).encode() + b"\n")
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.killpg(0, signal.SIGTERM)
-    with suppress(ChildProcessError):
-        os.wait()  # returns when the last one is gone: their ends are not reported one by one
-    os._exit(0)
 
 
 def _leave_only(application: Application, environment: Mapping[str, str]) -> None:

@@ -36,7 +36,7 @@ class Notice:
 
     def publish(self) -> None:
         """Write both files; a reader sees all of a file or none of it."""
-        for file in (self._own, self._newest):
+        for file in (self._newest, self._own):
             draft = file.with_suffix(f".{os.getpid()}")
             draft.write_text(json.dumps(_facts(self._configuration), indent=2) + "\n")
             draft.replace(file)

@@ -189,7 +189,7 @@ def test_nothing_is_left_when_they_stop(tmp_path: Path, caplog: pytest.LogCaptur
         containers.stop()
         busy.join()
 
-    assert not alive(idle)
+    wait_until(lambda: not alive(idle))
     assert len(failures) == 1
     with pytest.raises(FunctionFailedError, match="have stopped"):
         containers.invoke("other", {})

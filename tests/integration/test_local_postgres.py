@@ -119,7 +119,9 @@ def test_binaries_in_a_closed_folder_are_copied_where_the_server_can_read_them(t
 
     assert not data.exists()
     assert server.log
-    assert "database system is shut down" in server.log.read_text()
+    log = server.log.read_text()
+    assert "received immediate shutdown request" in log
+    assert "database system is shut down" in log
 
 
 START_AND_WAIT = """
