@@ -1,0 +1,45 @@
+"""What a function's container pays before it can answer: a budget for each, and what it must not load."""
+
+import pytest
+
+from tests.support.imports import loaded_by, ratio_to_baseline
+
+BUDGETS = {
+    "hold_cleanup": 1.5,
+    "catalog": 3.0,
+    "cart": 3.0,
+    "system": 3.0,
+    "checkout": 4.0,
+    "stripe_webhook": 4.0,
+}
+ROUNDS = 3
+ATTEMPTS = 4  # a noisy neighbour may spoil a measurement, never improve it
+
+# Powertools loads the empty top of botocore whenever it is installed; its session is what costs.
+FORBIDDEN = {
+    "hold_cleanup": {"pydantic", "stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "reminders": {"pydantic", "stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "webhook_relay": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
+    "webhook_dispatch": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
+    "catalog": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "system": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "checkout": {"boto3", "botocore.session"},
+    "stripe_webhook": {"boto3", "botocore.session", "argon2"},
+    "payment_reconciliation": {"boto3", "botocore.session", "argon2", "pydantic"},
+}
+
+
+@pytest.mark.parametrize(("function", "budget"), BUDGETS.items())
+def test_a_function_is_imported_within_its_budget(function: str, budget: float) -> None:
+    ratios = []
+    for _ in range(ATTEMPTS):
+        ratios.append(ratio_to_baseline(f"functions.{function}.app", ROUNDS))
+        if ratios[-1] <= budget:
+            return
+    pytest.fail(f"importing {function} costs {min(ratios):.2f} times psycopg, more than {budget}")
+
+
+@pytest.mark.parametrize(("function", "forbidden"), FORBIDDEN.items())
+def test_a_function_does_not_load_what_it_does_not_use(function: str, forbidden: set[str]) -> None:
+    assert loaded_by(f"functions.{function}.app") & forbidden == set()
