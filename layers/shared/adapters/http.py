@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
@@ -154,9 +155,18 @@ def create_resolver() -> APIGatewayHttpResolver:
     def unsupported(_: RequestUnsupportedContentType) -> Response[str]:
         return problem(app, Refused("UNSUPPORTED_MEDIA_TYPE"))
 
+    @app.exception_handler(RecursionError)  # nested deeper than the parser goes
+    def too_deep(_: RecursionError) -> Response[str]:
+        return problem(app, Refused("MALFORMED_JSON"))
+
     @app.exception_handler(UnicodeDecodeError)
     def undecodable(_: UnicodeDecodeError) -> Response[str]:
         return problem(app, Refused("MALFORMED_JSON"))
+
+    @app.not_found
+    def no_such_address(_: NotFoundError) -> Response[str]:
+        # API Gateway lets any character into a path's parameter, the resolver only those a slug or an id may have.
+        return problem(app, Refused("NOT_FOUND"))
 
     @app.exception_handler(psycopg.OperationalError)
     def unreachable(error: psycopg.OperationalError) -> Response[str]:

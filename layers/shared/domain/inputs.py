@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
 
 
 def _must_be_text(value: Any) -> Any:
@@ -21,6 +21,17 @@ def _must_be_iso_date(value: Any) -> Any:
 def _must_be_printable(value: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise ValueError("must not contain control characters")
+    return _must_be_unicode(value)
+
+
+def _must_be_unicode(value: str) -> str:
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        raise ValueError("must not contain half a surrogate pair")  # JSON can spell one, UTF-8 cannot
+    return value
+
+
+def _secret_must_be_unicode(value: SecretStr) -> SecretStr:
+    _must_be_unicode(value.get_secret_value())
     return value
 
 
@@ -30,3 +41,5 @@ type Day = Annotated[date, BeforeValidator(_must_be_text), BeforeValidator(_must
 """YYYY-MM-DD."""
 type Line = Annotated[str, AfterValidator(_must_be_printable), Field(max_length=200)]
 """One line of text, at most 200 characters."""
+type Secret = Annotated[SecretStr, AfterValidator(_secret_must_be_unicode)]
+"""Text that no message or log repeats."""

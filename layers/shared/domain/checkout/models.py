@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from domain.accounts import passwords
 from domain.catalog.models import Cad
 from domain.errors import Refused
-from domain.inputs import Line
+from domain.inputs import Line, Secret
 
 EMAIL_MAX_LENGTH = 254
 EMAIL = re.compile(
@@ -20,13 +20,15 @@ EMAIL = re.compile(
 PHONE = re.compile(r"\+?[0-9 ().-]{7,25}")
 
 type Required = Annotated[Line, AfterValidator(str.strip), Field(min_length=1)]
+type TypedEmail = Annotated[str, Field(max_length=1000)]
+"""As it was typed; `read_email` judges it."""
 type Name = Annotated[Line, AfterValidator(str.strip), Field(min_length=1, max_length=100)]
 
 
 class EmailCheck(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    email: Line
+    email: TypedEmail
 
 
 class EmailExists(BaseModel):
@@ -38,12 +40,12 @@ class AccountForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Annotated[str, Field(max_length=1000)]
+    email: TypedEmail
     first_name: Name
     last_name: Name
     phone: Line | None = None
-    password: Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
-    password_confirmation: Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
+    password: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
+    password_confirmation: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
 
 class Billing(BaseModel):
@@ -121,7 +123,10 @@ def read_email(text: str) -> str:
 
 
 def read_phone(text: str | None) -> str | None:
-    """A phone number in E.164; ten digits are Canadian. Empty is none. Refuses with VALIDATION_FAILED."""
+    """A phone number in E.164, or none when empty; ten digits without a plus are Canadian.
+
+    Refuses with VALIDATION_FAILED.
+    """
     if text is None or not text.strip():
         return None
     number = text.strip()
@@ -137,7 +142,7 @@ def read_phone(text: str | None) -> str | None:
                 }
             ],
         )
-    return f"+1{digits}" if len(digits) == 10 else f"+{digits}"
+    return f"+1{digits}" if len(digits) == 10 and not number.startswith("+") else f"+{digits}"
 
 
 def read_password(account: AccountForm) -> str:
