@@ -79,11 +79,14 @@ def cancel_checkout(connection: Connection[Any], checkout_id: UUID) -> None:
 
 def attach_intent(
     connection: Connection[Any], checkout_id: UUID, intent_id: str, client_secret_hash: bytes
-) -> None:
-    connection.execute(
+) -> Cursor[Any]:
+    """A row when that intent is now the one of the checkout, and the checkout still open."""
+    return connection.execute(
         """
         UPDATE checkouts SET payment_intent_id = %(intent_id)s, client_secret_hash = %(client_secret_hash)s
-         WHERE id = %(id)s AND payment_intent_id IS NULL
+         WHERE id = %(id)s AND status IN ('open', 'processing')
+           AND coalesce(payment_intent_id, %(intent_id)s) = %(intent_id)s
+        RETURNING id
         """,
         {"id": checkout_id, "intent_id": intent_id, "client_secret_hash": client_secret_hash},
     )

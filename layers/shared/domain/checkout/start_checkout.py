@@ -30,9 +30,11 @@ from domain.checkout.settle import settle, settle_free
 from domain.checkout.snapshot import ITEMS, MINIMUM_CHARGE, Quote, quote
 from domain.errors import Refused
 from domain.ids import fingerprint, new_id
-from domain.payments.gateway import Payment, PaymentRefused, Payments, PaymentsUnavailable
+from domain.payments.gateway import Payment, PaymentFailed, PaymentRefused, Payments, PaymentsUnavailable
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment
+
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,15 @@ def start_checkout(
     """
     account = None if buyer.user_id else _read_account(form.account)
     billing = form.billing.model_dump()
-    frozen = _freeze(connection, buyer, account, billing, now)
     try:
-        if frozen.stale_intent_id:
-            _cancel(payments, frozen.stale_intent_id)
-        if frozen.quote.amount_cents == 0:
-            free_order_id = settle_free(connection, frozen.id, environment, now)
-            return _started(frozen, None, free_order_id, publishable_key)
-        payment = _intent(payments, frozen)
+        for _ in range(TRIES):
+            frozen = _freeze(connection, buyer, account, billing, now)
+            started = _offer(connection, payments, frozen, publishable_key, environment, now)
+            if started:
+                return started
     except PaymentsUnavailable as unavailable:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
-    if payment.status == "succeeded":  # paid in another tab while this form was sent
-        order_id = settle(connection, frozen.id, payment, environment, now)
-        if order_id is None:
-            raise Refused("PAYMENT_RETURNED")
-        return _started(frozen, None, order_id, publishable_key)
-    queries.attach_intent(connection, frozen.id, payment.intent_id, fingerprint(payment.client_secret or ""))
-    return _started(frozen, payment, None, publishable_key)
+    raise Refused("PAYMENT_UNAVAILABLE", retry_after=5)
 
 
 def email_exists(connection: Connection[Any], text: str) -> bool:
@@ -194,17 +188,53 @@ def _is_same(checkout: Checkout, cart: Cart, priced: Quote) -> bool:
     return checkout.cart_version == cart.version and checkout.amount_cents == priced.amount_cents
 
 
-def _cancel(payments: Payments, intent_id: str) -> None:
-    """Withdraw an intent. When it was paid meanwhile it stands, and settlement books its snapshot."""
+def _offer(
+    connection: Connection[Any],
+    payments: Payments,
+    frozen: Frozen,
+    publishable_key: str,
+    environment: Environment,
+    now: datetime,
+) -> CheckoutStarted | None:
+    """The payment of a frozen cart; None when it can no longer be paid and the cart has to be frozen again."""
+    if frozen.stale_intent_id:
+        _withdraw(payments, frozen.stale_intent_id)
+    if frozen.quote.amount_cents == 0:
+        free_order_id = settle_free(connection, frozen.id, environment, now)
+        return _started(frozen, None, free_order_id, publishable_key)
+    payment = _intent(connection, payments, frozen)
+    if payment.status == "succeeded":  # paid in another tab while this form was sent
+        order_id = settle(connection, frozen.id, payment, environment, now)
+        if order_id is None:
+            raise Refused("PAYMENT_RETURNED")
+        return _started(frozen, None, order_id, publishable_key)
+    if payment.status == "cancelled":
+        queries.cancel_checkout(connection, frozen.id)
+        return None
+    secret = fingerprint(payment.client_secret or "")
+    if not queries.attach_intent(connection, frozen.id, payment.intent_id, secret).fetchone():
+        _withdraw(
+            payments, payment.intent_id
+        )  # another tab changed the cart, or gave the checkout its intent
+        return None
+    return _started(frozen, payment, None, publishable_key)
+
+
+def _withdraw(payments: Payments, intent_id: str) -> None:
+    """Cancel an intent. When it was paid meanwhile it stands, and settlement books its snapshot."""
     try:
         payments.cancel_intent(intent_id)
     except PaymentRefused:
         return
 
 
-def _intent(payments: Payments, frozen: Frozen) -> Payment:
+def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> Payment:
     if frozen.intent_id is None:
-        return payments.create_intent(frozen.id, frozen.quote.amount_cents, frozen.receipt_email)
+        try:
+            return payments.create_intent(frozen.id, frozen.quote.amount_cents, frozen.receipt_email)
+        except PaymentFailed:  # this checkout would get the same answer for a day: the next try is another's
+            queries.cancel_checkout(connection, frozen.id)
+            raise
     try:
         return payments.revise_intent(frozen.intent_id, frozen.receipt_email)
     except PaymentRefused:

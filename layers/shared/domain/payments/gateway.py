@@ -24,6 +24,10 @@ class PaymentsUnavailable(Exception):
     """The service did not answer, or cannot now: whether it acted is unknown, the same call may be made again."""
 
 
+class PaymentFailed(PaymentsUnavailable):
+    """The service broke down, and will answer the same call the same way for a day; whether it acted is unknown."""
+
+
 class PaymentRefused(Exception):
     """The service understood and will not do it; asking again changes nothing."""
 
@@ -41,5 +45,8 @@ class Payments(Protocol):
 
     def cancel_intent(self, intent_id: str) -> None: ...
 
-    def refund(self, refund_id: UUID, intent_id: str, amount_cents: int) -> str:
-        """Give money back once per `refund_id`, however often it is asked; answers the service's refund id."""
+    def refund(self, refund_id: UUID, intent_id: str, amount_cents: int, attempt: int) -> str:
+        """Give money back once per `refund_id`, however often it is asked; answers the service's refund id.
+
+        `attempt` counts from 1; two attempts may not run at the same time.
+        """

@@ -20,6 +20,7 @@ class DueRefund:
     id: UUID
     payment_intent_id: str
     amount_cents: int
+    attempts: int
 
 
 def owe_refund(
@@ -61,7 +62,9 @@ def pay_refunds(connection: Connection[Any], payments: Payments, now: datetime) 
     due = _lease_due(connection, now)
     for refund in due:
         try:
-            service_id = payments.refund(refund.id, refund.payment_intent_id, refund.amount_cents)
+            service_id = payments.refund(
+                refund.id, refund.payment_intent_id, refund.amount_cents, refund.attempts
+            )
         except PaymentsUnavailable:
             continue  # its lease runs out and it is due again
         except PaymentRefused:
@@ -80,7 +83,7 @@ def _lease_due(connection: Connection[Any], now: datetime) -> list[DueRefund]:
             UPDATE refunds SET attempts = attempts + 1, next_attempt_at = %(again)s
              WHERE id IN (SELECT id FROM refunds WHERE status = 'pending' AND next_attempt_at <= %(now)s
                            ORDER BY next_attempt_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
-            RETURNING id, payment_intent_id, amount_cents
+            RETURNING id, payment_intent_id, amount_cents, attempts
             """,
             {"now": now, "again": now + RETRY_AFTER, "batch": BATCH},
         )
