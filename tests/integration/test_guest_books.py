@@ -17,7 +17,7 @@ from domain.checkout.settle import settle
 from tests.support.contract import BOOKING_CREATED, envelope, faults, recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once
-from tests.support.tables import dump
+from tests.support.tables import contents
 from tests.support.world import World, form, toronto, wanted
 
 MEETING_DAY = 20
@@ -790,7 +790,7 @@ def test_the_password_is_kept_as_an_argon2id_hash_only(
     outside: list[Any] = [world.stripe.state(), recorded(world), mismatch.text, started.text, settled.text]
     outside += [_logged(caplog)]
     assert [place for place in outside if PASSWORD in str(place) or row["password_hash"] in str(place)] == []
-    assert PASSWORD not in str(dump(world.connection))
+    assert PASSWORD not in str(contents(world.connection))
 
 
 def test_a_failure_logs_neither_the_password_nor_its_hash_nor_the_persons_details(
@@ -822,7 +822,7 @@ def test_settlement_erases_the_hash_from_the_checkout(world: World, guest: Guest
     ]
     holders = [
         name
-        for name, rows in dump(world.connection).items()
+        for name, rows in contents(world.connection).items()
         if any(before["buyer"]["password_hash"] in row for row in rows)
     ]
     assert holders == ["users"]
