@@ -29,6 +29,7 @@ CART_COOKIE_SECONDS = 2_592_000
 SESSION_COOKIE = "session"
 PROBLEM_JSON = "application/problem+json"
 MAX_COOKIE_LENGTH = 200
+FIRST_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
 
 logger = Logger()
 
@@ -56,8 +57,7 @@ class Visit:
 
     def __init__(self, request: Request) -> None:
         self._event = request.resolved_event
-        epoch_ms = self._event.raw_event["requestContext"]["timeEpoch"]
-        self.now = datetime.fromtimestamp(epoch_ms / 1000, UTC)
+        self.now = request_time(self._event.raw_event["requestContext"]["timeEpoch"])
         self._cookies: list[Cookie] = []
 
     @cached_property
@@ -134,6 +134,11 @@ class Visit:
         value = self._event.resolved_cookies_field.get(name)
         value = value[0] if isinstance(value, list) else value
         return value if value and len(value) <= MAX_COOKIE_LENGTH else None
+
+
+def request_time(epoch: int) -> datetime:
+    """The `timeEpoch` of a request, in milliseconds; SAM CLI writes seconds where API Gateway does not."""
+    return datetime.fromtimestamp(epoch if epoch < FIRST_MILLISECONDS else epoch / 1000, UTC)
 
 
 def create_resolver() -> APIGatewayHttpResolver:
