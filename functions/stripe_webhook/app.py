@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Request, Response
 from pydantic import BaseModel
 
 from adapters.http import Visit, answers, create_resolver, logger
-from adapters.settings import environment
+from adapters.settings import delivery_enabled, environment
 from adapters.sqs import webhook_queue
 from adapters.stripe_payments import payment_of, read_event, stripe_payments
 from domain.checkout.settle import settle
@@ -47,7 +47,8 @@ def act_on(visit: Visit, event: dict[str, Any]) -> None:
     settle(visit.connection, payment.checkout_id, payment, environment(), visit.now)
     try:  # the schedules are the net for both
         pay_refunds(visit.connection, stripe_payments(), visit.now)
-        relay(visit.connection, webhook_queue(), visit.now)
+        if delivery_enabled():
+            relay(visit.connection, webhook_queue(), visit.now)
     except Exception as error:
         logger.warning("nudge failed", extra={"error": type(error).__name__})
 

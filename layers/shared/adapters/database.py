@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from adapters.settings import setting
+from adapters.settings import optional_setting, setting
 
 CONNECT_TIMEOUT_SECONDS = 5
 
@@ -23,10 +23,18 @@ def connection() -> psycopg.Connection[Any]:
     if kept is not None:
         kept.close()
     _kept.connection = psycopg.connect(
-        setting("DATABASE_URL"), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
+        setting("DATABASE_URL"),
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        prepare_threshold=_prepare_threshold(),
     )
     fresh: psycopg.Connection[Any] = _kept.connection
     return fresh
+
+
+def _prepare_threshold() -> int | None:
+    """After how many uses a statement is prepared; never behind RDS Proxy, which would pin the connection."""
+    return None if optional_setting("DATABASE_PREPARED_STATEMENTS") == "off" else 5
 
 
 def _is_idle(kept: psycopg.Connection[Any]) -> bool:

@@ -55,6 +55,11 @@ def _secret(arn: str) -> dict[str, str]:
     return secret
 
 
+def delivery_enabled() -> bool:
+    """The kill switch of outbound webhooks: while WEBHOOK_DELIVERY_ENABLED is false, events wait in the outbox."""
+    return optional_setting("WEBHOOK_DELIVERY_ENABLED", "true").lower() != "false"
+
+
 def environment() -> Literal["prod", "staging", "dev"]:
     """Which deployment this is; anything but prod and staging is dev."""
     match os.environ.get("ENVIRONMENT"):
