@@ -28,5 +28,5 @@ def new_secret() -> str:
 
 
 def fingerprint(secret: str) -> bytes:
-    """What is stored instead of a secret: its SHA-256."""
-    return hashlib.sha256(secret.encode()).digest()
+    """What is stored instead of a secret: its SHA-256. Any text has one, even what is no valid Unicode."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
