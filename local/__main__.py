@@ -66,7 +66,7 @@ def _run(template: Path, listener: socket, console: TextIO, log: Path) -> None:
     with running(template, listener, _FOLDER) as stack:
         for function, reason in stack.broken.items():
             print(f"{function} cannot be imported, all its routes answer 500: {reason}", file=console)
-        print(banner(stack.configuration, stack.timing, log), file=console, flush=True)
+        print(banner(stack.configuration, stack.accounts, stack.timing, log), file=console, flush=True)
         while True:
             signal.pause()
 

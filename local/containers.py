@@ -1,6 +1,6 @@
 """Functions in processes of their own, as Lambda runs them: one call at a time in each, as many as are needed.
 
-Powertools keeps the current request in a class, so two calls may not share a process. One process imports all
+Powertools keeps the current request in a class, so two calls may not share a process. One process imports the
 functions once and forks a container whenever one is wanted and none of that function's is idle; a container has
 the environment of its function alone, and keeps its connections from one call to the next.
 
@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import pickle
+import select
 import signal
 import socket
 import subprocess
@@ -29,6 +30,7 @@ from local.functions import Event, LoadedFunction
 from local.template import Application
 
 _LARGEST_NAME = 1024
+_HOW_IS_EVERYBODY = b"?"
 
 
 class FunctionFailedError(Exception):
@@ -47,27 +49,30 @@ class Containers:
     """
 
     def __init__(self, application: Application, environment: Mapping[str, str]) -> None:
+        variables = application.environment  # an error of the template is an error here, not in the nursery
         self._timeouts = {function.name: function.timeout_seconds for function in application.functions}
         self._idle: dict[str, list[_Container]] = defaultdict(list)
         self._lock = threading.Lock()
         self._nursery, theirs = socket.socketpair()
         self._answers = self._nursery.makefile("rb")
-        command = [sys.executable, "-m", "local.containers", str(theirs.fileno())]
+        command = [sys.executable, "-m", "local.containers", str(theirs.fileno()), str(os.getpid())]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                leash.command(signal.SIGTERM, command),
+                command,
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
         if self._process.stdin:
             with self._process.stdin as plan:
-                pickle.dump((application, dict(environment)), plan)
+                pickle.dump((application, variables, dict(environment)), plan)
 
-    def wait_until_ready(self) -> dict[str, str]:
-        """Wait for the imports; the functions that could not be imported are returned, with the reason."""
-        failures: dict[str, str] = self._answer()
-        return failures
+    def wait_until_loaded(self) -> dict[str, str]:
+        """Wait for all imports; the functions that could not be imported are returned, with the reason."""
+        with self._lock:
+            self._nursery.sendall(_HOW_IS_EVERYBODY)
+            failures: dict[str, str] = self._answer()
+            return failures
 
     def invoke(self, name: str, event: Event) -> Any:
         """Call a function and wait for its result.
@@ -149,32 +154,63 @@ class _Container:
 # --- In the nursery -------------------------------------------------------------------------------------------
 
 
-def _nursery(host: socket.socket, application: Application, environment: dict[str, str]) -> None:
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a container never flushes at exit
-    loaded = functions.load(application, application.environment | environment)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a container that ended
-    gc.collect()
-    gc.freeze()
-    failures = {name: repr(each.import_error) for name, each in loaded.items() if each.import_error}
-    host.sendall(json.dumps(failures).encode() + b"\n")
-    while True:
-        name, descriptors, _, _ = socket.recv_fds(host, _LARGEST_NAME, 1)
-        if not name:
-            return
+class _Nursery:
+    """Imports functions while nobody asks for anything, and whatever is asked for first."""
+
+    def __init__(
+        self, host: socket.socket, application: Application, variables: dict[str, str], common: dict[str, str]
+    ) -> None:
+        self._host = host
+        self._application = application
+        self._variables = variables
+        self._common = common
+        self._missing = {function.name: function for function in application.functions}
+        self._loaded: dict[str, LoadedFunction] = {}
+
+    def run(self) -> None:
+        """Until the host hangs up."""
+        functions.prepare(self._application, self._variables | self._common)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a container that ended
+        while True:
+            while self._missing and not self._is_asked():
+                self._load(next(iter(self._missing)))
+            question, descriptors, _, _ = socket.recv_fds(self._host, _LARGEST_NAME, 1)
+            if not question:
+                return
+            if question == _HOW_IS_EVERYBODY:
+                answer: object = self._failures()
+            else:
+                answer = self._fork(question.decode(), descriptors[0])
+            self._host.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _is_asked(self) -> bool:
+        return bool(select.select([self._host], [], [], 0)[0])
+
+    def _load(self, name: str) -> None:
+        if function := self._missing.pop(name, None):
+            self._loaded[name] = LoadedFunction(function)
+
+    def _failures(self) -> dict[str, str]:
+        for name in list(self._missing):
+            self._load(name)
+        return {name: repr(each.import_error) for name, each in self._loaded.items() if each.import_error}
+
+    def _fork(self, name: str, descriptor: int) -> int:
+        self._load(name)
+        gc.freeze()  # what is shared with the container is not to be touched by its collector
         pid = os.fork()
         if pid == 0:
-            host.close()
-            function = loaded[name.decode()]
-            _leave_only(application, {**function.function.environment, **environment})
-            _serve(function, Connection(descriptors[0]))
-        os.close(descriptors[0])
-        host.sendall(json.dumps(pid).encode() + b"\n")
+            self._host.close()
+            self._leave_only_variables_of(name)
+            _serve(self._loaded[name], Connection(descriptor))
+        os.close(descriptor)
+        return pid
 
-
-def _leave_only(application: Application, environment: Mapping[str, str]) -> None:
-    """Forget the variables of other functions: one that is missing in the template is missing here too."""
-    for name in application.environment.keys() - environment.keys():
-        os.environ.pop(name, None)
+    def _leave_only_variables_of(self, name: str) -> None:
+        """Forget those of other functions: one that is missing in the template is missing here too."""
+        own = self._loaded[name].function.environment
+        for variable in self._variables.keys() - own.keys() - self._common.keys():
+            os.environ.pop(variable, None)
 
 
 def _serve(function: LoadedFunction, host: Connection) -> None:
@@ -197,4 +233,6 @@ def _serve(function: LoadedFunction, host: Connection) -> None:
 
 
 if __name__ == "__main__":
-    _nursery(socket.socket(fileno=int(sys.argv[1])), *pickle.load(sys.stdin.buffer))  # noqa: S301 - our parent's
+    leash.end_with_parent(int(sys.argv[2]), signal.SIGTERM)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a container never flushes at exit
+    _Nursery(socket.socket(fileno=int(sys.argv[1])), *pickle.load(sys.stdin.buffer)).run()  # noqa: S301 - our host's

@@ -65,18 +65,23 @@ class LoadedFunction:
         raise ImportError(self.function.module) from self.import_error
 
 
-def load(application: Application, environment: Mapping[str, str]) -> dict[str, LoadedFunction]:
-    """Import every function of an application, by name.
+def prepare(application: Application, environment: Mapping[str, str]) -> None:
+    """Make this process one that functions can be imported into.
 
     Parameters
     ----------
     application
-        What the template says.
+        Whose functions and layers.
     environment
-        The variables to import them with; they are put into this process's environment.
+        Variables to put into this process's environment.
     """
     os.environ.update(environment)
     for folder in (application.root, *application.layers):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
+
+
+def load(application: Application, environment: Mapping[str, str]) -> dict[str, LoadedFunction]:
+    """Prepare this process and import every function, by name."""
+    prepare(application, environment)
     return {function.name: LoadedFunction(function) for function in application.functions}

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local import seed
 from local.configuration import Configuration
+
+type Accounts = dict[str, Any]
 
 
 class Notice:
@@ -34,11 +35,12 @@ class Notice:
         if api == self._configuration.api or (api and not _answers(api)):
             self._newest.unlink(missing_ok=True)
 
-    def publish(self) -> None:
-        """Write both files; a reader sees all of a file or none of it."""
+    def publish(self, accounts: Accounts) -> None:
+        """Write both files, with who can sign in; a reader sees all of a file or none of it."""
+        facts = {**_facts(self._configuration), "seed": accounts}
         for file in (self._newest, self._own):
             draft = file.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps(_facts(self._configuration), indent=2) + "\n")
+            draft.write_text(json.dumps(facts, indent=2) + "\n")
             draft.replace(file)
 
     def withdraw(self) -> None:
@@ -48,19 +50,22 @@ class Notice:
             self._newest.unlink(missing_ok=True)
 
 
-def banner(configuration: Configuration, timing: str, log: Path) -> str:
+def banner(configuration: Configuration, accounts: Accounts, timing: str, log: Path) -> str:
     """What to print once everything runs: where things are, and what to try.
 
     Parameters
     ----------
     configuration
         Where things are.
+    accounts
+        Who can sign in.
     timing
         How long it took, in words.
     log
         The file that holds what the functions and everything else print.
     """
     api = configuration.api
+    admin, student, tutor = accounts["admin"], accounts["student"], accounts["tutors"][0]
     return f"""
   4AS is running: {timing}.
 
@@ -69,7 +74,7 @@ def banner(configuration: Configuration, timing: str, log: Path) -> str:
     Make inbox   {configuration.make_inbox}/deliveries
     SQS          {configuration.aws_endpoint}
     PostgreSQL   {configuration.database_url}
-    Sign in      {seed.ADMIN}, {seed.STUDENT}, {seed.tutor_accounts()[0]["email"]} …   password {seed.PASSWORD}
+    Sign in      {student["email"]}, {admin["email"]}, {tutor["email"]} …   password {student["password"]}
     Log          {log}
     For scripts  .local/stack.json (the newest), .local/stack-{urlsplit(api).port}.json
 
@@ -94,11 +99,6 @@ def _facts(configuration: Configuration) -> dict[str, Any]:
         "make_signing_secrets": configuration.make_signing_secrets,
         "database_url": configuration.database_url,
         "aws_endpoint": configuration.aws_endpoint,
-        "seed": {
-            "admin": seed.account(seed.ADMIN),
-            "tutors": seed.tutor_accounts(),
-            "student": seed.account(seed.STUDENT),
-        },
     }
 
 

@@ -15,14 +15,17 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
-
-import psycopg
-from psycopg import sql
 
 from local import leash
 from local.sockets import free_port
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
+
+# psycopg takes its time to import: it is imported once the server is already starting.
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
@@ -52,6 +55,8 @@ class Server:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create an empty database, or a copy of the database `template`; its address is returned."""
+        from psycopg import sql
+
         statement = sql.SQL("CREATE DATABASE {name} TEMPLATE {template}")
         self._execute(
             statement.format(name=sql.Identifier(name), template=sql.Identifier(template or "template1"))
@@ -60,6 +65,8 @@ class Server:
 
     def drop_database(self, name: str) -> None:
         """Drop a database, even while somebody is connected to it; one that does not exist is no error."""
+        from psycopg import sql
+
         statement = sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self._execute(statement.format(name=sql.Identifier(name)))
 
@@ -69,7 +76,9 @@ class Server:
             self._maintenance.close()
             self._maintenance = None
 
-    def _execute(self, statement: sql.Composed) -> None:
+    def _execute(self, statement: "sql.Composed") -> None:
+        import psycopg
+
         # Kept open: a clone takes no longer than connecting does.
         if not self._maintenance:
             self._maintenance = psycopg.connect(self._address, autocommit=True)
@@ -143,6 +152,8 @@ class OwnServer(Server):
         return ["-D", str(self._home.data), *(f"--{name}={value}" for name, value in settings.items())]
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        import psycopg
+
         give_up_at = time.monotonic() + _START_SECONDS
         while True:
             try:

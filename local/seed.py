@@ -5,11 +5,12 @@ Everything has a fixed id, so seeding twice changes nothing. Dates are relative 
 
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg
 
 TORONTO = ZoneInfo("America/Toronto")
 PASSWORD = "Demonstration-4AS"
@@ -145,14 +146,13 @@ _HOURS: dict[str, dict[int, tuple[str, ...]]] = {
 }
 
 
-def account(email: str) -> dict[str, str]:
-    """What somebody signs in with."""
-    return {"email": email, "password": PASSWORD}
-
-
-def tutor_accounts() -> list[dict[str, str]]:
-    """What the tutors sign in with."""
-    return [account(email) for email, *_ in _TUTORS]
+def accounts() -> dict[str, Any]:
+    """What everybody signs in with: `admin`, `tutors`, `student`."""
+    return {
+        "admin": _account(ADMIN),
+        "tutors": [_account(email) for email, *_ in _TUTORS],
+        "student": _account(STUDENT),
+    }
 
 
 def apply(database_url: str, password_hash: str, now: datetime) -> None:
@@ -167,6 +167,8 @@ def apply(database_url: str, password_hash: str, now: datetime) -> None:
     now
         The day hours off and coupons are counted from.
     """
+    import psycopg
+
     today = now.astimezone(TORONTO).replace(hour=0, minute=0, second=0, microsecond=0)
     with psycopg.connect(database_url) as connection, connection.cursor() as cursor, connection.pipeline():
         _insert_users(cursor, password_hash)
@@ -179,11 +181,15 @@ def apply(database_url: str, password_hash: str, now: datetime) -> None:
         _insert_coupons(cursor, today)
 
 
+def _account(email: str) -> dict[str, str]:
+    return {"email": email, "password": PASSWORD}
+
+
 def _id(*name: object) -> UUID:
     return uuid5(_NAMESPACE, " ".join(map(str, name)))
 
 
-def _insert_users(cursor: psycopg.Cursor[Any], password_hash: str) -> None:
+def _insert_users(cursor: "psycopg.Cursor[Any]", password_hash: str) -> None:
     people = [
         (ADMIN, "Dominique", "Lavoie", "admin", "514-555-0100"),
         (STUDENT, "Léa", "Fortin", "student", "438-555-0142"),
@@ -210,7 +216,7 @@ def _insert_users(cursor: psycopg.Cursor[Any], password_hash: str) -> None:
     )
 
 
-def _insert_courses(cursor: psycopg.Cursor[Any]) -> None:
+def _insert_courses(cursor: "psycopg.Cursor[Any]") -> None:
     cursor.executemany(
         """
         INSERT INTO courses (id, slug, title_fr, description_fr, student_rate_cad, active)
@@ -231,7 +237,7 @@ def _insert_courses(cursor: psycopg.Cursor[Any]) -> None:
     )
 
 
-def _insert_tutors(cursor: psycopg.Cursor[Any]) -> None:
+def _insert_tutors(cursor: "psycopg.Cursor[Any]") -> None:
     cursor.executemany(
         """
         INSERT INTO tutors (id, display_name, bio_fr, hourly_base_rate_cad, priority)
@@ -251,7 +257,7 @@ def _insert_tutors(cursor: psycopg.Cursor[Any]) -> None:
     )
 
 
-def _insert_tutor_courses(cursor: psycopg.Cursor[Any]) -> None:
+def _insert_tutor_courses(cursor: "psycopg.Cursor[Any]") -> None:
     cursor.executemany(
         """
         INSERT INTO tutor_courses (tutor_id, course_id)
@@ -266,7 +272,7 @@ def _insert_tutor_courses(cursor: psycopg.Cursor[Any]) -> None:
     )
 
 
-def _insert_availability_rules(cursor: psycopg.Cursor[Any]) -> None:
+def _insert_availability_rules(cursor: "psycopg.Cursor[Any]") -> None:
     cursor.executemany(
         """
         INSERT INTO availability_rules (id, tutor_id, weekday, start_time, end_time)
@@ -291,7 +297,7 @@ def _rules() -> Iterable[dict[str, Any]]:
                 }
 
 
-def _insert_availability_exceptions(cursor: psycopg.Cursor[Any], today: datetime) -> None:
+def _insert_availability_exceptions(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
     sophie = _id("user", "sophie@exemple.ca")
     in_a_week = (today + timedelta(days=7)).date()
     cursor.executemany(
@@ -323,7 +329,7 @@ def _insert_availability_exceptions(cursor: psycopg.Cursor[Any], today: datetime
     )
 
 
-def _insert_time_offs(cursor: psycopg.Cursor[Any], today: datetime) -> None:
+def _insert_time_offs(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
     cursor.execute(
         """
         INSERT INTO time_offs (id, tutor_id, start_datetime, end_datetime, reason)
@@ -340,7 +346,7 @@ def _insert_time_offs(cursor: psycopg.Cursor[Any], today: datetime) -> None:
     )
 
 
-def _insert_coupons(cursor: psycopg.Cursor[Any], today: datetime) -> None:
+def _insert_coupons(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
     coupons = (
         ("SAVE10", "percent", "10.00", None, None, 0),
         ("BIENVENUE20", "fixed", "20.00", None, None, 0),

@@ -32,10 +32,10 @@ class Sqs:
     def start(self, queues: tuple[Queue, ...]) -> None:
         """Start the service with these queues in it."""
         descriptor = self._listener.fileno()
-        command = [sys.executable, "-m", "local.sqs", str(descriptor)]
+        command = [sys.executable, "-m", "local.sqs", str(descriptor), str(os.getpid())]
         with self._listener:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                leash.command(signal.SIGTERM, command),
+                command,
                 stdin=subprocess.PIPE,
                 pass_fds=[descriptor],
                 start_new_session=True,
@@ -91,4 +91,5 @@ def _attributes(queue: Queue) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    leash.end_with_parent(int(sys.argv[2]), signal.SIGTERM)
     _serve(socket.socket(fileno=int(sys.argv[1])), pickle.load(sys.stdin.buffer))  # noqa: S301 - our parent's

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from local import sockets
+from local import postgres, seed, sockets
 from local.configuration import PARAMETERS, Configuration
 from local.containers import Containers
 from local.notice import Notice
@@ -40,6 +41,8 @@ class Stack:
     ----------
     configuration
         Its addresses and keys.
+    accounts
+        Who can sign in.
     timing
         How long it took, in words.
     broken
@@ -47,6 +50,7 @@ class Stack:
     """
 
     configuration: Configuration
+    accounts: dict[str, Any]
     timing: str
     broken: dict[str, str]
 
@@ -87,7 +91,6 @@ def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
         cleanup.callback(containers.stop)
         sqs.start(application.queues)
         _start_database(configuration, folder / str(port), database_port, cleanup)
-        broken = containers.wait_until_ready()
         _serve_api(application, containers, api, cleanup)
         answering = time.monotonic() - began
 
@@ -97,11 +100,12 @@ def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
         queues.start()
         cleanup.callback(queues.stop)
         sqs.wait_until_ready()
+        broken = containers.wait_until_loaded()
         cleanup.callback(notice.withdraw)
-        notice.publish()
+        notice.publish(seed.accounts())
         ready = time.monotonic() - began
         timing = f"the API answered after {answering:.1f} s, everything was ready after {ready:.1f} s"
-        yield Stack(configuration, timing, broken)
+        yield Stack(configuration, seed.accounts(), timing, broken)
 
 
 def _database_url(port: int, name: str) -> str:
@@ -110,8 +114,6 @@ def _database_url(port: int, name: str) -> str:
 
 
 def _start_database(configuration: Configuration, home: Path, port: int, cleanup: ExitStack) -> None:
-    from local import postgres, seed
-
     with _aside(_import_for_the_api):
         server = cleanup.enter_context(postgres.serve(home, port=port))
     from domain.accounts.passwords import hash_password

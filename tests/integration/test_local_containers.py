@@ -69,7 +69,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     application = load(write_project(tmp_path_factory.mktemp("project"), TEMPLATE, FUNCTIONS))
     containers = Containers(application, {"SECRET": "shared"})
     try:
-        assert list(containers.wait_until_ready()) == ["broken"]
+        assert list(containers.wait_until_loaded()) == ["broken"]
         yield containers
     finally:
         containers.stop()
@@ -172,7 +172,7 @@ def test_containers_follow_the_clock_and_come_back(containers: Containers) -> No
 def test_nothing_is_left_when_they_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     application = load(write_project(tmp_path, TEMPLATE, FUNCTIONS))
     containers = Containers(application, {})
-    containers.wait_until_ready()
+    containers.wait_until_loaded()
     idle = int(str(describe(containers)["pid"]))
     failures: list[str] = []
 

@@ -75,10 +75,8 @@ def test_coupons_can_and_cannot_be_used(seeded: psycopg.Connection, code: str, u
 
 
 def test_everybody_can_sign_in(seeded: psycopg.Connection) -> None:
-    emails = {
-        account["email"]
-        for account in [seed.account(seed.ADMIN), seed.account(seed.STUDENT), *seed.tutor_accounts()]
-    }
+    accounts = seed.accounts()
+    emails = {account["email"] for account in [accounts["admin"], accounts["student"], *accounts["tutors"]]}
 
     rows = seeded.execute("SELECT email::text, password_hash FROM users").fetchall()
     assert {email for email, hashed in rows if hashed == "a hash"} == emails
