@@ -1,5 +1,6 @@
 """A real PostgreSQL for every test that asks: one server a session, a fresh migrated database a test."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ import pytest
 
 from functions.migrate import app as migrate
 from local import postgres as local_postgres
+
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "booking")
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "FourAS")
 
 
 @dataclass(frozen=True)

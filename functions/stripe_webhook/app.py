@@ -9,7 +9,7 @@ from adapters.http import Visit, answers, create_resolver, logger
 from adapters.settings import delivery_enabled, environment
 from adapters.sqs import webhook_queue
 from adapters.stripe_payments import payment_of, read_event, stripe_payments
-from domain.checkout.settle import settle
+from domain.checkout.settle import UnknownCheckout, settle
 from domain.payments import inbound
 from domain.payments.refunds import pay_refunds
 from domain.webhooks.relay import relay
@@ -41,10 +41,13 @@ def act_on(visit: Visit, event: dict[str, Any]) -> None:
     if event["type"] != "payment_intent.succeeded":
         return
     payment = payment_of(event["data"]["object"])
-    if payment.checkout_id is None:
+    try:
+        if payment.checkout_id is None:
+            raise UnknownCheckout
+        settle(visit.connection, payment.checkout_id, payment, environment(), visit.now)
+    except UnknownCheckout:
         logger.error("ORPHAN_PAYMENT", extra={"payment_intent_id": payment.intent_id})
         return
-    settle(visit.connection, payment.checkout_id, payment, environment(), visit.now)
     try:  # the schedules are the net for both
         pay_refunds(visit.connection, stripe_payments(), visit.now)
         if delivery_enabled():

@@ -40,6 +40,10 @@ NOT_WHAT_WAS_ASKED = "Paiement d'un montant ou d'une devise inattendus"
 PAID_TWICE = "Panier déjà payé par un autre paiement"
 
 
+class UnknownCheckout(Exception):
+    """A payment names a checkout that is not here: another deployment's, or one that was purged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Booking:
     """One paid session: `booked` says whether its time could be had."""
@@ -56,13 +60,13 @@ def settle(
     """Book a checkout that `payment` has paid; answers the order, or None when the money goes back whole.
 
     The payment must have succeeded. It is refunded whole when its amount or currency is not what was asked, or when
-    another payment has settled the checkout.
+    another payment has settled the checkout. Raises UnknownCheckout.
     """
     with connection.pipeline(), connection.transaction():
         queries.lock_cart_of(connection, checkout_id)
         checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
         if checkout is None:
-            return None
+            raise UnknownCheckout(checkout_id)
         if checkout.payment_intent_id not in (None, payment.intent_id):
             _return_money(connection, payment, PAID_TWICE, now)
             return None
