@@ -52,7 +52,7 @@ def ask_timetables(
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
         """
         SELECT course.id, course.title_fr, course.student_rate_cad, tutor.id, tutor.display_name,
-               calendar.weekly, calendar.exceptions, calendar.taken
+               calendar.weekly, calendar.exceptions, calendar.taken_from, calendar.taken_until
           FROM courses AS course
           LEFT JOIN (tutor_courses JOIN tutors AS tutor ON tutor.id = tutor_id AND tutor.active)
             ON course_id = course.id AND tutor_courses.active
@@ -76,13 +76,12 @@ def ask_timetables(
 def read_timetables(answer: Cursor[Any]) -> dict[UUID, Timetable]:
     """The active courses among those asked for, by id."""
     timetables: dict[UUID, Timetable] = {}
-    for course_id, title, rate, tutor_id, name, weekly, exceptions, taken in answer:
+    for course_id, title, rate, tutor_id, name, weekly, exceptions, taken_from, taken_until in answer:
         timetable = timetables.get(course_id)
         if timetable is None:
             timetable = timetables[course_id] = Timetable(course_id, title, rate, {}, {})
         if tutor_id is not None:
             timetable.names[tutor_id] = name
-            timetable.calendars[tutor_id] = TutorCalendar(
-                tutor_id, weekly or (), exceptions or (), taken or ()
-            )
+            taken = list(zip(taken_from or (), taken_until or (), strict=True))
+            timetable.calendars[tutor_id] = TutorCalendar(tutor_id, weekly or (), exceptions or (), taken)
     return timetables

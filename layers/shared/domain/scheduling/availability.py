@@ -65,17 +65,16 @@ class TutorCalendar:
 
     def _exceptional_days(self, horizon: Horizon) -> Iterator[tuple[LocalDay, int, int]]:
         """Each day of the horizon with exceptions: what they open and what they close. Closed wins (spec 2.3)."""
-        if not self.exceptions:
-            return
-        for day in horizon.days:
-            opened = closed = 0
-            today = day.date.toordinal()
-            for first, last, opens, start, end in self.exceptions:
-                if first <= today <= last:
-                    wall = run(start, end)
-                    opened, closed = (opened | wall, closed) if opens else (opened, closed | wall)
-            if opened or closed:
-                yield day, opened, closed
+        first_day = horizon.days[0].date.toordinal()
+        walls: dict[
+            int, list[int]
+        ] = {}  # by place among the horizon's days: closed half hours, opened half hours
+        for first, last, opens, start, end in self.exceptions:
+            wall = run(start, end)
+            for place in range(max(first - first_day, 0), min(last - first_day + 1, len(horizon.days))):
+                walls.setdefault(place, [0, 0])[opens] |= wall
+        for place, (closed, opened) in walls.items():
+            yield horizon.days[place], opened, closed
 
 
 def bookable_window(now: datetime, horizon: Horizon) -> int:
