@@ -18,6 +18,12 @@ def _must_be_iso_date(value: Any) -> Any:
     return value
 
 
+def _must_begin_with_a_date(value: Any) -> Any:
+    if isinstance(value, str) and not value[4:5] == value[7:8] == "-":
+        raise ValueError("must be YYYY-MM-DDThh:mm:ss and an offset")
+    return value
+
+
 def _must_be_printable(value: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise ValueError("must not contain control characters")
@@ -35,8 +41,10 @@ def _secret_must_be_unicode(value: SecretStr) -> SecretStr:
     return value
 
 
-type Instant = Annotated[AwareDatetime, BeforeValidator(_must_be_text)]
-"""RFC 3339 with an offset; never a number."""
+type Instant = Annotated[
+    AwareDatetime, BeforeValidator(_must_begin_with_a_date), BeforeValidator(_must_be_text)
+]
+"""RFC 3339 with an offset; never a number, not even "1800432000", which pydantic would take."""
 type Day = Annotated[date, BeforeValidator(_must_be_text), BeforeValidator(_must_be_iso_date)]
 """YYYY-MM-DD."""
 type Line = Annotated[str, AfterValidator(_must_be_printable), Field(max_length=200)]
