@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from functions.migrate import app as migrate
 from local import postgres as local_postgres
 from tests.conftest import Database
 from tests.support.local_stack import alive, wait_until
@@ -59,47 +58,6 @@ def test_the_log_tells_of_a_deadlock(postgres: local_postgres.Server, database: 
         crossing.join()
 
     assert "deadlock detected" in postgres.log.read_text()
-
-
-def test_migrations_run_twice_and_twice_at_once(postgres: local_postgres.Server) -> None:
-    url = postgres.create_database("migrated_by_many")
-    applied: list[list[str]] = []
-    rivals = [threading.Thread(target=lambda: applied.append(migrate.apply(url))) for _ in range(3)]
-    for rival in rivals:
-        rival.start()
-    for rival in rivals:
-        rival.join()
-
-    everything = [path.stem for path in sorted(Path("migrations").glob("*.sql"))]
-    assert sorted(applied, key=len) == [[], [], everything]
-    assert migrate.apply(url) == []
-    postgres.drop_database("migrated_by_many")
-
-
-def test_a_migration_may_hold_functions_and_fails_whole(
-    postgres: local_postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "0001_functions.sql").write_text(
-        """
-        CREATE TABLE t (x int);
-        CREATE FUNCTION grow() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN IF NEW.x % 2 = 0 THEN NEW.x := NEW.x * 10; END IF; RETURN NEW; END $$;
-        CREATE TRIGGER grows BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION grow();
-        CREATE FUNCTION plant() RETURNS int LANGUAGE sql BEGIN ATOMIC INSERT INTO t VALUES (2); SELECT 1; END;
-        DO $block$ BEGIN PERFORM plant(); END $block$;
-        """
-    )
-    (tmp_path / "0002_broken.sql").write_text("CREATE TABLE half (x int); SELECT no_such_function();")
-    monkeypatch.setattr(migrate, "_folder", lambda: tmp_path)
-    url = postgres.create_database("with_functions")
-
-    with pytest.raises(psycopg.errors.UndefinedFunction):
-        migrate.apply(url)
-
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT x FROM t").fetchall() == [(20,)]
-        assert connection.execute("SELECT to_regclass('half')").fetchone() == (None,)
-    postgres.drop_database("with_functions")
 
 
 def test_binaries_in_a_closed_folder_are_copied_where_the_server_can_read_them(tmp_path: Path) -> None:
