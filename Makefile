@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock openapi build events deploy clean
+.PHONY: help run test check bench format lock openapi build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -23,6 +23,9 @@ check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architectur
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+bench: .venv/dev.stamp ## measure, each figure beside its bar, against a real PostgreSQL
+	$(PY) -m bench
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -1,0 +1,34 @@
+"""Where benchmarks happen: a real PostgreSQL that survives a power cut, as the one in production does."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from adapters import database as adapter
+from functions.migrate import app as migrate
+from local import postgres
+
+
+@contextmanager
+def migrated_database() -> Iterator[str]:
+    """The address of an empty, migrated database; handlers called inside the block connect to it."""
+    with (
+        TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
+        postgres.serve(Path(folder), durable=True) as server,
+    ):
+        name = f"bench_{uuid4().hex[:12]}"
+        url = server.create_database(name)
+        migrate.apply(url)
+        before = os.environ.get("DATABASE_URL")
+        os.environ["DATABASE_URL"] = url
+        try:
+            yield url
+        finally:
+            adapter.disconnect()
+            os.environ.pop("DATABASE_URL")
+            if before is not None:
+                os.environ["DATABASE_URL"] = before
+            server.drop_database(name)
