@@ -102,3 +102,13 @@ BEGIN ATOMIC
              WHERE tutor_id = tutor AND end_datetime > from_instant AND start_datetime < to_instant
            ) AS taken (begins, ends);
 END;
+
+-- The one way to own a new stretch of a tutor's time: the claim's id, or no row when somebody else owns it.
+CREATE FUNCTION claim_time(
+    claim_id uuid, tutor uuid, starts timestamptz, ends timestamptz, as_kind claim_kind, until timestamptz)
+    RETURNS SETOF uuid VOLATILE LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO time_claims (id, tutor_id, during, kind, expires_at)
+    VALUES (claim_id, tutor, tstzrange(starts, ends), as_kind, until)
+    ON CONFLICT DO NOTHING RETURNING id;
+END;

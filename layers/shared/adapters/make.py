@@ -28,12 +28,15 @@ class MakeReceiver:
         url = optional_setting(f"MAKE_{area}_WEBHOOK_URL")
         if not is_allowed(url):
             return Failure("the URL is not on the allow-list")
+        secret = optional_setting(f"MAKE_{area}_WEBHOOK_SECRET")
+        if not secret:
+            return Failure("the signing secret is missing")
         try:
             answer = self._pool.request(
                 "POST",
                 url,
                 body=delivery.body,
-                headers=_headers(delivery, area, now),
+                headers=_headers(delivery, secret, now),
                 redirect=False,
                 retries=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, total=TOTAL_TIMEOUT_SECONDS),
@@ -69,9 +72,8 @@ def is_allowed(url: str) -> bool:
     return parts.hostname in allowed and parts.username is None
 
 
-def _headers(delivery: Delivery, area: str, now: datetime) -> dict[str, str]:
+def _headers(delivery: Delivery, secret: str, now: datetime) -> dict[str, str]:
     timestamp = int(now.timestamp())
-    secret = optional_setting(f"MAKE_{area}_WEBHOOK_SECRET")
     api_key = optional_setting("MAKE_WEBHOOK_API_KEY")
     return {
         "content-type": "application/json; charset=utf-8",

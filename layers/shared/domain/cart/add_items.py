@@ -1,6 +1,7 @@
 """Putting sessions in a cart: all of them or none, each held for fifteen minutes."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import CartItem
 from domain.cart.models import CartView, WantedSession
-from domain.cart.view_cart import ask_cart, read_cart
+from domain.cart.view_cart import the_cart
 from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
 from domain.errors import Refused
 from domain.ids import new_id
@@ -39,9 +40,6 @@ class Choice:
     def given_by(self, tutor_id: UUID) -> CartItem:
         return replace(self.draft, tutor_id=tutor_id, tutor_display_name=self.names[tutor_id])
 
-    def claim(self, tutor_id: UUID) -> claims.Claim:
-        return claims.Claim(self.draft.id, tutor_id, self.draft.start, self.draft.end)
-
 
 @retried_on_deadlock
 def add_items(
@@ -55,24 +53,18 @@ def add_items(
     """
     for session in wanted:
         require_bookable(session, now)
-    with connection.pipeline(), connection.transaction():
-        queries.open_cart(connection, buyer, now)
-        cart_answer, items_answer = ask_cart(connection, buyer, now)
-        timetables_answer = _ask_timetables(connection, wanted, now)
-        before = read_cart(cart_answer.fetchone(), items_answer)
-        choices = _choose(wanted, read_timetables(timetables_answer), now)
+    with connection.transaction():
+        before = the_cart(queries.open_cart(connection, buyer, now))
+        choices = _choose(wanted, read_timetables(_ask_timetables(connection, wanted, now)), now)
 
         after = before
         for choice in choices:
             after = after.receive(choice.draft)
         after.require_room(now)
-        held = {item.id: item for item in _hold(connection, choices, now)}
-        after = after.with_items(held.get(item.id, item) for item in after.items)
-
         if replaced := {item.id for item in before.items} - {item.id for item in after.items}:
             queries.remove_items(connection, replaced, now)
-        for item in held.values():
-            queries.insert_item(connection, after.id, item, now)
+        held = {item.id: item for item in _hold(connection, after.id, choices, now)}
+        after = after.with_items(held.get(item.id, item) for item in after.items)
     return CartView.of(after, now)
 
 
@@ -133,27 +125,29 @@ def _draft(session: WantedSession, timetable: Timetable, now: datetime) -> CartI
     )
 
 
-def _hold(connection: Connection[Any], choices: Sequence[Choice], now: datetime) -> list[CartItem]:
-    """Hold a time for every choice or refuse with SLOT_UNAVAILABLE. The first tries go together."""
+def _hold(
+    connection: Connection[Any], cart_id: UUID, choices: Sequence[Choice], now: datetime
+) -> list[CartItem]:
+    """Hold a time for every choice or refuse with SLOT_UNAVAILABLE. The best tutors are tried together."""
     if not all(choice.free_tutors for choice in choices):
         raise Refused("SLOT_UNAVAILABLE")
+    best = [choice.given_by(choice.free_tutors[0]) for choice in choices]
     if len(choices) > 1:
         claims.lock_tutors(connection, {tutor_id for choice in choices for tutor_id in choice.free_tutors})
-    first_tries = [
-        claims.try_hold(connection, choice.claim(choice.free_tutors[0]), now) for choice in choices
-    ]
+    with connection.pipeline() if len(choices) > 1 else nullcontext():
+        answers = [queries.hold_item(connection, cart_id, item, now) for item in best]
     return [
-        choice.given_by(choice.free_tutors[0])
-        if answer.fetchone()
-        else _hold_with_any(connection, choice, now)
-        for choice, answer in zip(choices, first_tries, strict=True)
+        item if answer.fetchone() else _hold_with_any(connection, cart_id, choice, now)
+        for item, answer, choice in zip(best, answers, choices, strict=True)
     ]
 
 
-def _hold_with_any(connection: Connection[Any], choice: Choice, now: datetime) -> CartItem:
+def _hold_with_any(connection: Connection[Any], cart_id: UUID, choice: Choice, now: datetime) -> CartItem:
     """Something was in the best tutor's way: perhaps an expired hold. Else the next by priority."""
     claims.lock_tutors(connection, choice.free_tutors)
     for tutor_id in choice.free_tutors:
-        if claims.hold(connection, choice.claim(tutor_id), now):
-            return choice.given_by(tutor_id)
+        item = choice.given_by(tutor_id)
+        claims.clear_expired(connection, claims.Claim(item.id, tutor_id, item.start, item.end), now)
+        if queries.hold_item(connection, cart_id, item, now).fetchone():
+            return item
     raise Refused("SLOT_UNAVAILABLE")

@@ -9,7 +9,7 @@ from psycopg import Connection
 from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.models import CartView
-from domain.cart.view_cart import ask_cart, read_cart
+from domain.cart.view_cart import the_cart
 from domain.coupons.coupons import find_coupon
 from domain.errors import Refused
 from domain.scheduling import claims
@@ -30,8 +30,7 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
             queries.remove_items(connection, [item_id], now)
             claims.release(connection, [item_id])
             queries.advance_version(connection, cart[0], now)
-        cart_answer, items_answer = ask_cart(connection, buyer, now)
-        return CartView.of(read_cart(cart_answer.fetchone(), items_answer), now)
+        return CartView.of(the_cart(queries.read_cart(connection, buyer, now)), now)
 
 
 def apply_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> CartView:
@@ -49,5 +48,4 @@ def _set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | Non
     with connection.pipeline(), connection.transaction():
         queries.open_cart(connection, buyer, now)
         queries.set_coupon(connection, buyer, coupon_id)
-        cart_answer, items_answer = ask_cart(connection, buyer, now)
-        return CartView.of(read_cart(cart_answer.fetchone(), items_answer), now)
+        return CartView.of(the_cart(queries.read_cart(connection, buyer, now)), now)

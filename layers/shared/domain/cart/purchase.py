@@ -13,7 +13,7 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartItemView
-from domain.cart.view_cart import ask_cart, read_cart
+from domain.cart.view_cart import find_cart
 from domain.catalog.offering import Offering
 from domain.errors import Refused
 from domain.scheduling import claims
@@ -22,9 +22,7 @@ from domain.scheduling import claims
 def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
     """The buyer's cart, locked until the transaction ends. Refuses with CART_EMPTY."""
     queries.lock_cart(connection, buyer)
-    cart_answer, items_answer = ask_cart(connection, buyer, now)
-    row = cart_answer.fetchone()
-    cart = read_cart(row, items_answer) if row else None
+    cart = find_cart(queries.read_cart(connection, buyer, now))
     if cart is None or not cart.items:
         raise Refused("CART_EMPTY")
     return cart

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import tuple_row
 
 from domain.accounts.callers import Buyer
 from domain.cart.cart import CartItem
@@ -14,27 +14,18 @@ from domain.ids import new_id
 
 
 def open_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
-    """The buyer's cart, created when missing, one version further, locked until the transaction ends."""
-    parameters = {"id": new_id(), "owner": buyer.user_id or buyer.session_hash, "now": now}
-    cursor = connection.cursor(row_factory=tuple_row)
-    if buyer.user_id:
-        return cursor.execute(
-            """
-            INSERT INTO carts (id, user_id, version, created_at, updated_at)
-            VALUES (%(id)s, %(owner)s, 1, %(now)s, %(now)s)
-            ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1, updated_at = %(now)s
-            RETURNING id, version
-            """,
-            parameters,
-        )
-    return cursor.execute(
-        """
-        INSERT INTO carts (id, session_hash, version, created_at, updated_at)
-        VALUES (%(id)s, %(owner)s, 1, %(now)s, %(now)s)
-        ON CONFLICT (session_hash) DO UPDATE SET version = carts.version + 1, updated_at = %(now)s
-        RETURNING id, version
-        """,
-        parameters,
+    """The buyer's cart, created when missing, one version further, locked until the transaction ends (0004)."""
+    return connection.cursor(row_factory=tuple_row, binary=True).execute(
+        "SELECT * FROM open_cart(%(id)s, %(user_id)s, %(session_hash)s, %(now)s)",
+        {"id": new_id(), "user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
+    )
+
+
+def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
+    """The buyer's cart as it stands, a row per session (0004); no row when there is none."""
+    return connection.cursor(row_factory=tuple_row, binary=True).execute(
+        "SELECT * FROM read_cart(find_cart(%(user_id)s, %(session_hash)s), %(now)s)",
+        {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
     )
 
 
@@ -53,7 +44,7 @@ def create_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Non
 def lock_cart(connection: Connection[Any], buyer: Buyer) -> Cursor[Any]:
     """The buyer's cart, if there is one, locked until the transaction ends."""
     return connection.cursor(row_factory=tuple_row).execute(
-        "SELECT id, version FROM carts WHERE user_id = %(user_id)s OR session_hash = %(session_hash)s FOR UPDATE",
+        "SELECT id, version FROM carts WHERE id = find_cart(%(user_id)s, %(session_hash)s) FOR UPDATE",
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash},
     )
 
@@ -65,57 +56,16 @@ def advance_version(connection: Connection[Any], cart_id: UUID, now: datetime) -
     )
 
 
-def select_cart(connection: Connection[Any], buyer: Buyer) -> Cursor[Any]:
-    """The buyer's cart with its coupon, one row or none."""
-    return connection.cursor(row_factory=tuple_row).execute(
-        """
-        SELECT carts.id, carts.version, coupons.id, coupons.code, coupons.type::text, coupons.value, coupons.starts_at,
-               coupons.ends_at, coupons.max_redemptions, coupons.redemption_count, coupons.active
-          FROM carts LEFT JOIN coupons ON coupons.id = carts.coupon_id
-         WHERE carts.user_id = %(user_id)s OR carts.session_hash = %(session_hash)s
-        """,
-        {"user_id": buyer.user_id, "session_hash": buyer.session_hash},
-    )
-
-
-def select_items(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[CartItem]:
-    """The items of the buyer's cart by start. A lapsed hold is lost when its time is taken or no longer taught."""
-    return connection.cursor(row_factory=class_row(CartItem)).execute(
-        """
-        SELECT item.id, item.course_id, course.title_fr AS course_title_fr, item.tutor_id,
-               tutor.display_name AS tutor_display_name, item.tutor_selection::text, item.start_datetime AS start,
-               item.duration_min, item.line_total_cad AS price_cad, item.hold_expires_at,
-               hold.id IS NOT NULL AS held,
-               hold.id IS NULL AND (
-                   NOT (course.active AND tutor.active AND coalesce(assignment.active, false))
-                   OR EXISTS (
-                       SELECT FROM time_claims AS other
-                        WHERE other.tutor_id = item.tutor_id AND other.id <> item.id
-                          AND other.during && tstzrange(item.start_datetime,
-                                  item.start_datetime + make_interval(mins => item.duration_min::int))
-                          AND (other.kind = 'appointment' OR other.expires_at > %(now)s))) AS lost
-          FROM carts
-          JOIN cart_items AS item ON item.cart_id = carts.id AND item.removed_at IS NULL
-          JOIN courses AS course ON course.id = item.course_id
-          JOIN tutors AS tutor ON tutor.id = item.tutor_id
-          LEFT JOIN tutor_courses AS assignment
-            ON assignment.tutor_id = item.tutor_id AND assignment.course_id = item.course_id
-          LEFT JOIN time_claims AS hold
-            ON hold.id = item.id AND hold.kind = 'hold' AND hold.expires_at > %(now)s
-         WHERE carts.user_id = %(user_id)s OR carts.session_hash = %(session_hash)s
-         ORDER BY item.start_datetime, item.id
-        """,
-        {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
-    )
-
-
-def insert_item(connection: Connection[Any], cart_id: UUID, item: CartItem, now: datetime) -> None:
-    connection.execute(
+def hold_item(connection: Connection[Any], cart_id: UUID, item: CartItem, now: datetime) -> Cursor[Any]:
+    """Claim an item's time and put the item in the cart: a row when its time could be had."""
+    return connection.execute(
         """
         INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
                                 unit_price_cad, line_total_cad, hold_expires_at, created_at)
-        VALUES (%(id)s, %(cart_id)s, %(course_id)s, %(tutor_id)s, %(tutor_selection)s, %(start)s, %(duration_min)s,
-                %(price_cad)s, %(price_cad)s, %(hold_expires_at)s, %(now)s)
+        SELECT claimed.id, %(cart_id)s, %(course_id)s, %(tutor_id)s, %(tutor_selection)s, %(start)s,
+               %(duration_min)s, %(price_cad)s, %(price_cad)s, %(expires_at)s, %(now)s
+          FROM claim_time(%(id)s, %(tutor_id)s, %(start)s, %(end)s, 'hold', %(expires_at)s) AS claimed (id)
+        RETURNING id
         """,
         {
             "id": item.id,
@@ -124,9 +74,10 @@ def insert_item(connection: Connection[Any], cart_id: UUID, item: CartItem, now:
             "tutor_id": item.tutor_id,
             "tutor_selection": item.tutor_selection,
             "start": item.start,
+            "end": item.end,
             "duration_min": item.duration_min,
             "price_cad": item.price_cad,
-            "hold_expires_at": item.hold_expires_at,
+            "expires_at": item.hold_expires_at,
             "now": now,
         },
     )

@@ -11,27 +11,33 @@ from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView
 from domain.coupons.coupons import Coupon
 
+COUPON = slice(2, 11)
+ITEM = slice(11, None)
+
 
 def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartView:
     """The buyer's cart, created when missing. One round trip when it is there."""
-    with connection.pipeline():
-        cart_answer, items_answer = ask_cart(connection, buyer, now)
-        row = cart_answer.fetchone()
-        if row is None:
-            queries.create_cart(connection, buyer, now)
-            cart_answer, items_answer = ask_cart(connection, buyer, now)
-            row = cart_answer.fetchone()
-        return CartView.of(read_cart(row, items_answer), now)
+    cart = find_cart(queries.read_cart(connection, buyer, now))
+    if cart is None:
+        queries.create_cart(connection, buyer, now)
+        cart = the_cart(queries.read_cart(connection, buyer, now))
+    return CartView.of(cart, now)
 
 
-def ask_cart(
-    connection: Connection[Any], buyer: Buyer, now: datetime
-) -> tuple[Cursor[Any], Cursor[CartItem]]:
-    """Send for a cart and its items; `read_cart` takes the answers."""
-    return queries.select_cart(connection, buyer), queries.select_items(connection, buyer, now)
+def find_cart(answer: Cursor[Any]) -> Cart | None:
+    """The cart out of the rows of type `cart_row` (0004), or None when there are none."""
+    rows = answer.fetchall()
+    if not rows:
+        return None
+    cart_id, version, *_ = rows[0]
+    coupon_id, *_ = coupon = rows[0][COUPON]
+    items = tuple(CartItem(*row[ITEM]) for row in rows if row[ITEM][0] is not None)
+    return Cart(cart_id, version, Coupon(*coupon) if coupon_id else None, items)
 
 
-def read_cart(row: Any, items_answer: Cursor[CartItem]) -> Cart:
-    """The cart out of its row and the answer to `ask_cart`'s second question."""
-    cart_id, version, *coupon = row
-    return Cart(cart_id, version, Coupon(*coupon) if coupon[0] else None, tuple(items_answer))
+def the_cart(answer: Cursor[Any]) -> Cart:
+    """The cart out of rows that must be there: it was just made or locked."""
+    cart = find_cart(answer)
+    if cart is None:
+        raise LookupError("cart")
+    return cart

@@ -50,17 +50,7 @@ def ask_timetables(
     """
     reach = reach_of(first, last)
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
-        """
-        SELECT course.id, course.title_fr, course.student_rate_cad, tutor.id, tutor.display_name,
-               calendar.weekly, calendar.exceptions, calendar.taken_from, calendar.taken_until
-          FROM courses AS course
-          LEFT JOIN (tutor_courses JOIN tutors AS tutor ON tutor.id = tutor_id AND tutor.active)
-            ON course_id = course.id AND tutor_courses.active
-          LEFT JOIN LATERAL tutor_calendar(tutor.id, %(first)s, %(last)s, %(from)s, %(to)s, %(now)s) AS calendar
-            ON true
-         WHERE course.active AND (course.id = ANY(%(course_ids)s) OR course.slug = %(slug)s)
-         ORDER BY course.id, tutor.priority, tutor.created_at, tutor.id
-        """,
+        "SELECT * FROM timetables(%(course_ids)s, %(slug)s, %(first)s, %(last)s, %(from)s, %(to)s, %(now)s)",
         {
             "course_ids": list(course_ids),
             "slug": slug,

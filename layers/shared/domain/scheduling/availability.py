@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from domain.scheduling.grid import (
@@ -137,6 +138,7 @@ def tutors_free_at(calendars: Iterable[TutorCalendar], start: datetime, duration
     ]
 
 
+@lru_cache(maxsize=256)
 def horizon_of(first: date, last: date) -> Horizon:
     """The grid needed to judge starts from `first` to `last`: a session may run into the next day."""
     return Horizon(first, last + timedelta(days=1))

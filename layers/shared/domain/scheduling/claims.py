@@ -1,8 +1,8 @@
-"""Who owns which minute of a tutor. Every write of a tutor's time goes through here.
+"""Who owns which minute of a tutor. Every write of a tutor's time goes through here, or through `claim_time` (0003).
 
 The exclusion constraint on `time_claims` decides; nobody checks first and inserts later. Claims cannot wait for one
 another in a circle: who claims several times in one transaction, or clears expired holds out of the way, has locked
-the tutors first (`lock_tutors`); who has nothing that others could wait for may just try (`try_hold`).
+the tutors first (`lock_tutors`); who has nothing that others could wait for may just call `claim_time`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,28 +34,8 @@ def lock_tutors(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> None:
     )
 
 
-def try_hold(connection: Connection[Any], claim: Claim, now: datetime) -> Cursor[Any]:
-    """Hold a time for HOLD_TTL from `now` when nothing is in its way, not even an expired hold.
-
-    The answer has a row when it is held (a cursor, so that a pipeline can carry more).
-    """
-    return _insert(connection, claim, "hold", now + HOLD_TTL)
-
-
-def hold(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
-    """Hold a time of a locked tutor for HOLD_TTL from `now`; False when somebody else owns it."""
-    _clear_expired(connection, claim, now)
-    return try_hold(connection, claim, now).fetchone() is not None
-
-
-def book(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
-    """Own a time of a locked tutor for an appointment; False when somebody else owns it."""
-    _clear_expired(connection, claim, now)
-    return _insert(connection, claim, "appointment", None).fetchone() is not None
-
-
-def _clear_expired(connection: Connection[Any], claim: Claim, now: datetime) -> None:
-    """Delete the expired holds that stand in the way of a claim, in order of start."""
+def clear_expired(connection: Connection[Any], claim: Claim, now: datetime) -> None:
+    """Delete the expired holds that stand in the way of a claim on a locked tutor, in order of start."""
     connection.execute(
         """
         DELETE FROM time_claims WHERE id IN (
@@ -68,13 +48,21 @@ def _clear_expired(connection: Connection[Any], claim: Claim, now: datetime) -> 
     )
 
 
-def _insert(connection: Connection[Any], claim: Claim, kind: str, expires_at: datetime | None) -> Cursor[Any]:
-    return connection.execute(
-        """
-        INSERT INTO time_claims (id, tutor_id, during, kind, expires_at)
-        VALUES (%(id)s, %(tutor_id)s, tstzrange(%(start)s, %(end)s), %(kind)s, %(expires_at)s)
-        ON CONFLICT DO NOTHING RETURNING id
-        """,
+def hold(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
+    """Hold a time of a locked tutor for HOLD_TTL from `now`; False when somebody else owns it."""
+    clear_expired(connection, claim, now)
+    return _claim(connection, claim, "hold", now + HOLD_TTL)
+
+
+def book(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
+    """Own a time of a locked tutor for an appointment; False when somebody else owns it."""
+    clear_expired(connection, claim, now)
+    return _claim(connection, claim, "appointment", None)
+
+
+def _claim(connection: Connection[Any], claim: Claim, kind: str, expires_at: datetime | None) -> bool:
+    answer = connection.execute(
+        "SELECT claim_time(%(id)s, %(tutor_id)s, %(start)s, %(end)s, %(kind)s, %(expires_at)s)",
         {
             "id": claim.id,
             "tutor_id": claim.tutor_id,
@@ -84,6 +72,7 @@ def _insert(connection: Connection[Any], claim: Claim, kind: str, expires_at: da
             "expires_at": expires_at,
         },
     )
+    return answer.fetchone() is not None
 
 
 def turn_holds_into_appointments(connection: Connection[Any], ids: Sequence[UUID]) -> Cursor[Any]:
