@@ -30,6 +30,7 @@ from local.functions import Event, LoadedFunction
 from local.template import Application
 
 _LARGEST_NAME = 1024
+_LOAD_EVERYTHING = b"*"
 _HOW_IS_EVERYBODY = b"?"
 
 
@@ -66,6 +67,12 @@ class Containers:
         if self._process.stdin:
             with self._process.stdin as plan:
                 pickle.dump((application, variables, dict(environment)), plan)
+
+    def load_everything(self) -> None:
+        """Let all functions be imported; until now, only the template's first and what was called."""
+        with self._lock:
+            self._nursery.sendall(_LOAD_EVERYTHING)
+            self._answer()
 
     def wait_until_loaded(self) -> dict[str, str]:
         """Wait for all imports; the functions that could not be imported are returned, with the reason."""
@@ -155,7 +162,10 @@ class _Container:
 
 
 class _Nursery:
-    """Imports functions while nobody asks for anything, and whatever is asked for first."""
+    """Imports functions while nobody asks for anything, and whatever is asked for first.
+
+    Until told to go on it imports only the first: two cores are few, and the API's database is starting too.
+    """
 
     def __init__(
         self, host: socket.socket, application: Application, variables: dict[str, str], common: dict[str, str]
@@ -166,19 +176,23 @@ class _Nursery:
         self._common = common
         self._missing = {function.name: function for function in application.functions}
         self._loaded: dict[str, LoadedFunction] = {}
+        self._may_go_on = False
 
     def run(self) -> None:
         """Until the host hangs up."""
         functions.prepare(self._application, self._variables | self._common)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a container that ended
         while True:
-            while self._missing and not self._is_asked():
+            while self._missing and (self._may_go_on or not self._loaded) and not self._is_asked():
                 self._load(next(iter(self._missing)))
             question, descriptors, _, _ = socket.recv_fds(self._host, _LARGEST_NAME, 1)
             if not question:
                 return
-            if question == _HOW_IS_EVERYBODY:
-                answer: object = self._failures()
+            if question == _LOAD_EVERYTHING:
+                answer: object = None
+                self._may_go_on = True
+            elif question == _HOW_IS_EVERYBODY:
+                answer = self._failures()
             else:
                 answer = self._fork(question.decode(), descriptors[0])
             self._host.sendall(json.dumps(answer).encode() + b"\n")

@@ -8,9 +8,8 @@ first used.
 
 import importlib
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -89,11 +88,12 @@ def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
 
         containers = Containers(application, configuration.environment)
         cleanup.callback(containers.stop)
-        sqs.start(application.queues)
         _start_database(configuration, folder / str(port), database_port, cleanup)
         _serve_api(application, containers, api, cleanup)
         answering = time.monotonic() - began
 
+        containers.load_everything()
+        sqs.start(application.queues)
         _serve_inbox(inbox, cleanup)
         _start_stripe(configuration, cleanup)
         queues = Queues(application, sqs.address, containers.invoke)
@@ -114,16 +114,18 @@ def _database_url(port: int, name: str) -> str:
 
 
 def _start_database(configuration: Configuration, home: Path, port: int, cleanup: ExitStack) -> None:
-    with _aside(_import_for_the_api):
+    with ThreadPoolExecutor(1) as aside:
+        prepared = aside.submit(_prepare)
         server = cleanup.enter_context(postgres.serve(home, port=port))
-    from domain.accounts.passwords import hash_password
+        hashed_password = prepared.result()
     from functions.migrate.app import apply
 
     name = urlsplit(configuration.database_url).path[1:]
     server.drop_database(name)
-    server.create_database(name)
-    apply(configuration.database_url)
-    seed.apply(configuration.database_url, hash_password(seed.PASSWORD), datetime.now(UTC))
+    # Nobody has been promised anything yet: no need to wait for the disk at each step.
+    hasty = f"{server.create_database(name)}?options=-csynchronous_commit%3Doff"
+    apply(hasty)
+    seed.apply(hasty, hashed_password, datetime.now(UTC))
 
 
 def _serve_api(application: Application, containers: Containers, api: socket, cleanup: ExitStack) -> None:
@@ -161,17 +163,10 @@ def _start_stripe(configuration: Configuration, cleanup: ExitStack) -> None:
     cleanup.enter_context(double)
 
 
-def _import_for_the_api() -> None:
+def _prepare() -> str:
+    """Import what the API needs, and hash everybody's password."""
     for module in _FOR_THE_API:
         importlib.import_module(module)
+    from domain.accounts.passwords import hash_password
 
-
-@contextmanager
-def _aside(work: Callable[[], None]) -> Iterator[None]:
-    """Have `work` done on another thread meanwhile."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+    return hash_password(seed.PASSWORD)

@@ -5,6 +5,7 @@ one transaction, run as one script, so functions and `DO` blocks need no care.
 """
 
 import types
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def apply(database_url: str) -> list[str]:
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         with yoyo.get_backend(database_url.replace("postgresql://", "postgresql+psycopg://", 1)) as backend:
+            backend.copy = lambda: nullcontext(backend)  # one connection is enough for all of them
             missing = backend.to_apply(_scripts(_folder()))
             backend.apply_migrations(missing)
             return [migration.id for migration in missing]
