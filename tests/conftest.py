@@ -15,6 +15,9 @@ os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "booking")
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "FourAS")
 
 
+DROPPED_TOGETHER = 50
+
+
 @dataclass(frozen=True)
 class Database:
     """A database that only this test sees."""
@@ -39,12 +42,22 @@ def migrated_template(postgres: local_postgres.Server) -> Iterator[str]:
     postgres.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def used(postgres: local_postgres.Server) -> Iterator[list[str]]:
+    """The databases of tests that have ended. They are dropped together: after a drop, the next copy is slow."""
+    names: list[str] = []
+    yield names
+    _drop(postgres, names)
+
+
 @pytest.fixture
-def database(postgres: local_postgres.Server, migrated_template: str) -> Iterator[Database]:
+def database(postgres: local_postgres.Server, migrated_template: str, used: list[str]) -> Iterator[Database]:
     """A fresh copy of the migrated template."""
     name = _new_name("test")
     yield Database(name, postgres.create_database(name, migrated_template))
-    postgres.drop_database(name)
+    used.append(name)
+    if len(used) == DROPPED_TOGETHER:
+        _drop(postgres, used)
 
 
 @pytest.fixture
@@ -52,6 +65,11 @@ def connection(database: Database) -> Iterator[psycopg.Connection]:
     """One connection to this test's database."""
     with psycopg.connect(database.url) as connection:
         yield connection
+
+
+def _drop(postgres: local_postgres.Server, names: list[str]) -> None:
+    while names:
+        postgres.drop_database(names.pop())
 
 
 def _new_name(kind: str) -> str:

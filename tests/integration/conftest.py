@@ -21,11 +21,21 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def stripe_server() -> Iterator[tuple[StripeDouble, list[Clock]]]:
+    """One Stripe double for the session, and the clock it reads: the last of the list."""
+    clocks = [Clock()]
+    with StripeDouble.running(clock=lambda: clocks[-1].now.timestamp()) as double:
+        yield double, clocks
+
+
 @pytest.fixture
-def stripe_double(clock: Clock) -> Iterator[StripeDouble]:
-    """A fresh Stripe account whose webhooks wait until the test takes them."""
-    with StripeDouble.running(clock=lambda: clock.now.timestamp()) as double:
-        yield double
+def stripe_double(clock: Clock, stripe_server: tuple[StripeDouble, list[Clock]]) -> StripeDouble:
+    """An empty Stripe account whose webhooks wait until the test takes them."""
+    double, clocks = stripe_server
+    clocks[:] = [clock]
+    double.reset()
+    return double
 
 
 @pytest.fixture
