@@ -157,11 +157,11 @@ class OwnServer(Server):
         if keep and (folder := self._home.shared(keep)):
             kept = str(folder / f"postgres-{_fingerprint(str(binaries), *options)}.tar")
             draft = f"{kept}.{os.getpid()}"
-            unpack = shlex.join(["tar", "-xf", kept, "-C", data])
-            pack = (
-                f"{shlex.join(['tar', '-cf', draft, '-C', data, '.'])} && {shlex.join(['mv', draft, kept])}"
-            )
-            make_data = f"if [ -f {shlex.quote(kept)} ]; then {unpack}; else {make_data} && {pack}; fi"
+            unpack = f"test -f {shlex.quote(kept)} && {shlex.join(['tar', '-xf', kept, '-C', data])}"
+            clear = shlex.join(["find", data, "-mindepth", "1", "-delete"])  # of what a damaged copy left
+            pack = shlex.join(["tar", "-cf", draft, "-C", data, "."])
+            make_data = f"{clear} && {make_data} && {pack} && {shlex.join(['mv', draft, kept])}"
+            make_data = f"{{ {unpack} || {{ {make_data}; }}; }}"
         return f"{make_data} && exec {shlex.join([str(binaries / 'postgres'), *self._settings()])}"
 
     def _settings(self) -> list[str]:

@@ -158,6 +158,21 @@ def test_a_kept_data_folder_is_unpacked_and_stays_empty(open_folder: Path) -> No
     assert "initdb" not in (open_folder / "1" / "postgres.log").read_text()
 
 
+def test_a_damaged_copy_is_made_again(open_folder: Path) -> None:
+    keep = open_folder / "cache"
+    local_postgres.serve(open_folder / "first", durable=False, keep=keep).stop()
+    (kept,) = keep.iterdir()
+    whole = kept.stat().st_size
+    with kept.open("r+b") as file:
+        file.truncate(whole // 2)
+
+    with local_postgres.serve(open_folder / "second", durable=False, keep=keep) as server:
+        psycopg.connect(server.url()).close()
+
+    (again,) = keep.iterdir()
+    assert again.stat().st_size > whole // 2
+
+
 def test_nothing_is_kept_where_the_server_may_not_walk(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
