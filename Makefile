@@ -1,11 +1,12 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock openapi build events deploy clean
+.PHONY: help run test soak check bench format lock openapi build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
 SAM := env -u PYTHONPATH SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 ENVIRONMENT ?= dev
+DAYS ?= 1000
 export PYTHONPATH := layers/shared:.
 export UV_PROJECT_ENVIRONMENT := .venv
 
@@ -17,6 +18,10 @@ run: .venv/run.stamp ## start the whole system on this machine (PORT=3000)
 
 test: .venv/dev.stamp ## every test, against a real PostgreSQL
 	$(PY) -m pytest -q
+
+soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
+	POWERTOOLS_METRICS_DISABLED=true POWERTOOLS_LOG_LEVEL=CRITICAL RANDOM_CLIENTS_DAYS=$(DAYS) \
+	  RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q -s tests/integration/test_random_clients.py
 
 check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .

@@ -1,0 +1,152 @@
+"""The auditor of the random clients can be believed: each thing he looks for is spoiled on purpose, and found."""
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg import Rollback
+
+from tests.support.audit import FINDINGS, audit, closing_audit
+from tests.support.guest import Guest
+from tests.support.world import World, toronto, wanted
+
+TEN = toronto(20, 10)
+TWO = toronto(20, 14)
+
+
+@pytest.fixture
+def books(world: World) -> Iterator[World]:
+    """An order with a coupon that lost one of its two sessions, a payment given back whole, a cart with a hold.
+
+    What the test does to the rows is undone.
+    """
+    course = world.school.course()
+    tutor = world.school.tutor(course)
+    world.school.coupon("SAVE10", "percent", "10")
+    guest = Guest(world).chooses(*(wanted(course, start, tutor=tutor) for start in (TEN, TWO)))
+    guest.uses_coupon("SAVE10").starts()
+    world.clock.advance(minutes=16)
+    Guest(world, "rival@exemple.ca").chooses(wanted(course, TEN, tutor=tutor))
+    guest.pays()
+    wrong = Guest(world, "autre@exemple.ca").chooses(wanted(course, toronto(21, 10))).starts()
+    world.stripe_client.v1.payment_intents.update(wrong.intent_id, {"amount": 100})
+    wrong.pays()
+    world.webhooks()
+    guest.asks()
+    assert closing_audit(world.connection, world.stripe, world.clock()) == []
+    with world.connection.transaction():
+        yield world
+        raise Rollback
+
+
+SPOILED = {
+    "two owners of one minute of a tutor": """
+        ALTER TABLE time_claims DROP CONSTRAINT time_claims_one_owner_per_minute;
+        INSERT INTO time_claims (id, tutor_id, during, kind)
+        SELECT gen_random_uuid(), tutor_id, during, 'appointment' FROM time_claims
+    """,
+    "two appointments of one minute of a tutor": """
+        INSERT INTO appointments
+               (id, user_id, tutor_id, course_id, start_datetime, end_datetime, created_at, updated_at)
+        SELECT gen_random_uuid(), user_id, tutor_id, course_id, start_datetime, end_datetime, created_at, updated_at
+          FROM appointments
+    """,
+    "an appointment without its time": "DELETE FROM time_claims WHERE kind = 'appointment'",
+    "time taken for no appointment": "DELETE FROM appointments",
+    "a hold for no session of a cart": "UPDATE cart_items SET removed_at = created_at",
+    "an order that is not the sum of its items": "UPDATE order_items SET line_total_cad = line_total_cad + 0.01",
+    "an item that is neither booked nor given back": "UPDATE refunds SET amount_cents = amount_cents - 1",
+    "an appointment that is not what was paid for": "UPDATE appointments SET user_id = tutor_id",
+    "an order whose refunds or status do not add up": "UPDATE orders SET status = 'paid'",
+    "a payment both booked and given back whole": """
+        INSERT INTO refunds (id, payment_intent_id, amount_cents, reason, next_attempt_at, created_at)
+        SELECT gen_random_uuid(), stripe_payment_intent_id, 8100, 'x', created_at, created_at FROM orders
+    """,
+    "an order that was not told once": "DELETE FROM outbox WHERE type = 'booking.created'",
+    "an account that was not told once": "DELETE FROM outbox WHERE type = 'signup'",
+    "a signup that is not told first": "UPDATE outbox SET sequence = sequence + 10 WHERE type = 'signup'",
+    "a coupon counted otherwise than used": "UPDATE coupons SET redemption_count = 0",
+    "an order with a discount and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
+    "a password's hash left behind": "UPDATE checkouts SET buyer = '{}'",
+    "more sessions opened than accounts": """
+        INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)
+        SELECT sha256('x'), user_id, created_at, expires_at FROM auth_sessions
+    """,
+    "two open checkouts of one cart": """
+        DROP INDEX checkouts_one_open_per_cart;
+        UPDATE checkouts SET status = 'open', order_id = NULL, cart_id = (SELECT max(id::text)::uuid FROM carts)
+    """,
+}
+
+SPOILED_BESIDE_STRIPE = {
+    "an order that was not paid": "UPDATE orders SET stripe_payment_intent_id = 'pi_autre'",
+    "a payment with 0 outcomes": "UPDATE orders SET stripe_payment_intent_id = 'pi_autre'",
+    "a payment with 2 outcomes": SPOILED["a payment both booked and given back whole"],
+    "money given back that nobody owed": "DELETE FROM refunds",
+    "a refund that was never made": "UPDATE refunds SET stripe_refund_id = 're_' || id",
+    "a payment given back in part": "UPDATE refunds SET amount_cents = amount_cents - 1",
+    "a refund still pending": "UPDATE refunds SET status = 'pending', processed_at = NULL",
+    "Stripe keeps 4050 cents, the orders say 40.00": "UPDATE orders SET refunded_cad = refunded_cad + 0.50",
+}
+
+ALSO_SPOILED = {
+    "an item that is neither booked nor given back": "UPDATE order_items SET earnings_status = 'scheduled'",
+    "an order whose refunds or status do not add up": "UPDATE orders SET refunded_cad = 0",
+    "an order that was not told once": """
+        INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at)
+        SELECT 'evt_' || md5('x'), type, 'x', ordering_key, 9, body, next_attempt_at, created_at
+          FROM outbox WHERE type = 'booking.created'
+    """,
+    "an appointment that is not what was paid for": """
+        UPDATE order_items SET start_datetime = start_datetime + interval '1 hour',
+                               end_datetime = end_datetime + interval '1 hour'
+    """,
+}
+
+
+def test_each_finding_has_been_spoiled() -> None:
+    assert SPOILED.keys() == FINDINGS.keys()
+
+
+def test_what_was_spoiled_is_found(books: World) -> None:
+    for finding, sabotage in [*SPOILED.items(), *SPOILED_BESIDE_STRIPE.items(), *ALSO_SPOILED.items()]:
+        with books.connection.transaction():
+            books.connection.execute(sabotage)
+            findings = closing_audit(books.connection, books.stripe, books.clock())
+            assert [found for found in findings if found.startswith(finding)], (finding, findings)
+            raise Rollback
+    assert closing_audit(books.connection, books.stripe, books.clock()) == []
+
+
+def test_money_given_back_by_somebody_else_is_found(books: World) -> None:
+    (order,) = books.rows("SELECT stripe_payment_intent_id AS intent FROM orders")
+    books.stripe.dashboard.refund(order["intent"], 100)
+    findings = audit(books.connection, books.stripe, books.clock())
+    assert [found.partition(":")[0] for found in findings] == ["money given back that nobody owed"]
+
+
+def test_money_given_back_twice_is_found(books: World) -> None:
+    (refund,) = books.rows(
+        "SELECT id, payment_intent_id AS intent, amount_cents AS cents FROM refunds WHERE order_id IS NOT NULL"
+    )
+    books.stripe_client.v1.refunds.create(
+        {
+            "payment_intent": refund["intent"],
+            "amount": refund["cents"],
+            "metadata": {"refund_id": str(refund["id"])},
+        }
+    )
+    findings = audit(books.connection, books.stripe, books.clock())
+    assert [found.partition(":")[0] for found in findings] == ["money given back 2 times"]
+
+
+def test_a_payment_nobody_heard_of_is_no_finding_until_the_end(world: World) -> None:
+    course = world.school.course()
+    world.school.tutor(course)
+    guest = Guest(world).chooses(wanted(course, TEN)).starts().pays()
+
+    assert audit(world.connection, world.stripe, world.clock()) == []
+    for findings in (
+        audit(world.connection, world.stripe, world.clock(), [guest.intent_id]),
+        closing_audit(world.connection, world.stripe, world.clock())[:1],
+    ):
+        assert findings == [f"a payment with 0 outcomes: {guest.intent_id}"]
