@@ -28,9 +28,13 @@ check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architectur
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PY) -m local.openapi --check
 
 bench: .venv/dev.stamp ## measure, each figure beside its bar, against a real PostgreSQL
 	$(PY) -m bench
+
+openapi: .venv/dev.stamp ## describe the API anew, from its handlers
+	$(PY) -m local.openapi
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
