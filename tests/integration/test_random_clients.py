@@ -423,6 +423,16 @@ def _buyer(day: RandomClients, dice: Random) -> int:
     return dice.choice(ready) if ready and dice.random() < 0.9 else _guest(dice)
 
 
+def _email_at_checkout(day: RandomClients, dice: Random) -> str:
+    """Often that of somebody who is paying."""
+    paying = day.world.rows(
+        "SELECT buyer->>'email' AS email FROM checkouts"
+        " WHERE status = 'open' AND buyer->>'email' IS NOT NULL ORDER BY created_at"
+    )
+    email: str = dice.choice(paying)["email"] if paying and dice.random() < 0.7 else dice.choice(EMAILS)
+    return email
+
+
 def _open(day: RandomClients, dice: Random) -> int:
     """Mostly a checkout that waits for its payment."""
     waiting = {
@@ -491,11 +501,11 @@ WALK: list[tuple[int, Callable[[RandomClients, Random], None]]] = [
     (4, _answers_the_bank),
     (8, _asks),
     (3, lambda day, dice: day.somebody_signs_out(_guest(dice))),
-    (1, lambda day, dice: day.somebody_gets_an_account_elsewhere(f"g{dice.randrange(30)}@exemple.ca")),
+    (4, lambda day, dice: day.somebody_gets_an_account_elsewhere(_email_at_checkout(day, dice))),
     (5, lambda day, dice: day.a_rival_holds_a_time(dice.choice(STARTS), dice.randrange(2))),
     (9, _webhook),
     (2, _webhook_is_lost),
-    (2, _tampers),
+    (4, _tampers),
     (1, _cancels_at_stripe),
     (7, lambda day, dice: day.time_passes(dice.choice(MINUTES[:-1]))),
     (1, lambda day, _: day.time_passes(MINUTES[-1])),
