@@ -27,7 +27,7 @@ from tests.support.browser import Browser
 from tests.support.school import School
 
 TUTORS, DAYS, HOURS = 50, 58, 12
-CLIENTS, WORKERS = 16, 2
+CLIENTS, WORKERS, PROCESSES = 16, 2, 8
 REQUESTS = 2_000
 RIVALS = 60
 
@@ -101,8 +101,8 @@ def beside_bare_insert(url: str, times: list[Time]) -> Iterable[Row]:
     """The same number of clients in the same number of processes, on the same database, in turns."""
     bare, added = [], []
     for _ in range(3):
-        bare.append(rivals.rate("insert", url, [times.pop() for _ in range(REQUESTS)], CLIENTS, WORKERS))
-        added.append(rivals.rate("add", url, [times.pop() for _ in range(REQUESTS)], CLIENTS, WORKERS))
+        bare.append(rivals.rate("insert", url, [times.pop() for _ in range(REQUESTS)], CLIENTS, PROCESSES))
+        added.append(rivals.rate("add", url, [times.pop() for _ in range(REQUESTS)], CLIENTS, PROCESSES))
     yield Row(f"bare INSERT … ON CONFLICT, {CLIENTS} clients", median(bare), "/s")
     yield Row(f"add to cart, {CLIENTS} clients", median(added), "/s")
     share = median([100 * mine / floor for mine, floor in zip(added, bare, strict=True)])

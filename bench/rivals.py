@@ -47,8 +47,12 @@ def rate(
         job.stdin.write("go\n")
         job.stdin.flush()
     for job in jobs:
-        assert job.wait() == 0
-    return (len(times) - WARM_UP * clients) / (perf_counter() - began)
+        assert job.stdout is not None
+        assert job.stdout.readline() == "done\n"
+    seconds = perf_counter() - began
+    for job in jobs:
+        job.communicate()
+    return (len(times) - WARM_UP * clients) / seconds
 
 
 def insert(connection: psycopg.Connection[Any], _course: UUID, tutor: UUID, start: datetime) -> None:
@@ -102,6 +106,7 @@ def main(what: str, url: str, clients: int) -> None:
     go.set()
     for thread in threads:
         thread.join()
+    print("done", flush=True)
 
 
 if __name__ == "__main__":
