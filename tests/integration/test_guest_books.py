@@ -13,10 +13,11 @@ import pytest
 
 from adapters import stripe_payments
 from domain.accounts.callers import find_person
+from domain.checkout.follow_checkout import follow_checkout
 from domain.checkout.settle import settle
 from tests.support.contract import BOOKING_CREATED, envelope, faults, recorded
 from tests.support.guest import Guest
-from tests.support.race import at_once
+from tests.support.race import at_once, while_locked
 from tests.support.tables import contents
 from tests.support.world import World, form, toronto, wanted
 
@@ -487,6 +488,29 @@ def test_the_session_is_opened_once_only(world: World, guest: Guest) -> None:
     again = guest.asks()
     assert (again.status, again.body["status"], again.body["session_token"]) == (200, "settled", None)
     assert again.cookies == []
+    assert world.count("auth_sessions") == 1
+
+
+def test_two_status_calls_at_the_same_time_open_one_session(world: World, guest: Guest) -> None:
+    guest.starts().pays()
+    world.webhooks()
+    url = world.connection.info.dsn
+
+    def asks() -> str | None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            return follow_checkout(
+                connection,
+                stripe_payments.stripe_payments(),
+                UUID(guest.checkout_id),
+                [],
+                guest.client_secret,
+                "dev",
+                world.clock(),
+            ).state.session_token
+
+    with while_locked(url, "SELECT FROM checkouts FOR UPDATE", 2) as let_go:
+        one, other, _ = at_once(asks, asks, let_go)
+    assert [one.result(), other.result()].count(None) == 1
     assert world.count("auth_sessions") == 1
 
 

@@ -3,6 +3,7 @@
 import hmac
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -20,11 +21,13 @@ from functions.hold_cleanup import app as hold_cleanup
 from local.postgres import Server
 from local.stripe_double.faults import Kind
 from tests.conftest import Database
+from tests.support.audit import closing_audit
 from tests.support.browser import CONTEXT, Answer
 from tests.support.contract import envelope, faults, recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once, while_locked
-from tests.support.rush import no_deadlock
+from tests.support.rush import HELD, adds, no_deadlock, rush, session
+from tests.support.rush import guest as somebody
 from tests.support.tables import contents, nothing_written
 from tests.support.wire import counted
 from tests.support.world import World, toronto, wanted
@@ -311,6 +314,31 @@ def test_many_who_paid_for_one_lapsed_time_get_one_booking_and_refunds(
     ]
     world.reconcile()
     assert sum(sum(given_back(world, guest.intent_id)) for guest in guests) == 45000
+
+
+def test_a_settlement_and_a_rival_who_want_the_same_lapsed_times_at_once_agree(
+    world: World, shop: Shop, postgres: Server, database: Database
+) -> None:
+    """Whoever is first has them; the other is refunded, or told so. Nobody waits in a circle."""
+    payers, rivals = [], []
+    for day in range(20, 25):
+        times = [(toronto(day, 10), shop.roy), (toronto(day, 14), shop.cote)]
+        sessions = [wanted(shop.course, start, tutor=tutor) for start, tutor in times]
+        payers.append(Guest(world, f"g{day}@exemple.ca").chooses(*sessions).starts().pays())
+        wishes = [session(shop.course, start, 60, tutor) for start, tutor in reversed(times)]
+        rivals.append(adds(somebody(), *wishes, now=world.clock() + timedelta(minutes=16)))
+    lapse(world)
+
+    with no_deadlock(postgres, database.name):
+        outcomes = rush(
+            database.url, *(lambda _, payer=payer: str(settles(world, payer)) for payer in payers), *rivals
+        )
+    held = outcomes[len(payers) :].count(HELD)
+    assert set(outcomes[len(payers) :]) <= {HELD, "SLOT_UNAVAILABLE"}
+    statuses = [status for (status,) in rows(world, "SELECT status::text FROM orders")]
+    assert (statuses.count("refunded"), statuses.count("paid")) == (held, len(payers) - held)
+    world.reconcile()
+    assert closing_audit(world.connection, world.stripe, world.clock()) == []
 
 
 # --- A payment that is not the one that was asked -----------------------------------------------------------
