@@ -639,6 +639,18 @@ def test_a_lapsed_session_that_is_not_taught_any_more_is_unavailable(shop: Shop,
     assert [item["unavailable"] for item in shop.cart(guest)["items"]] == [True]
 
 
+def test_a_lapsed_session_is_available_again_once_its_next_holder_let_it_lapse_too(shop: Shop) -> None:
+    guest = shop.guest()
+    shop.added(guest, shop.wanted(9))
+    shop.world.clock.now += TTL
+    shop.added(shop.guest(), shop.wanted(9, 30))
+
+    shop.world.clock.now += TTL - MOMENT
+    assert [item["unavailable"] for item in shop.cart(guest)["items"]] == [True]
+    shop.world.clock.now += MOMENT
+    assert [item["unavailable"] for item in shop.cart(guest)["items"]] == [False]
+
+
 def test_a_hold_that_was_swept_away_shows_as_expired(shop: Shop) -> None:
     guest = shop.guest()
     shop.added(guest, shop.wanted(9))
@@ -680,6 +692,78 @@ def test_paying_is_refused_with_the_lost_sessions_when_a_time_is_gone(shop: Shop
         (NINE.isoformat(), True)
     ]
     assert not shop.world.stripe.webhooks.take("payment_intent.created")
+
+
+def let_it_lapse_and_spoil_it(shop: Shop, how: str) -> None:
+    shop.world.clock.now += TTL
+    match how:
+        case "time off":
+            shop.world.school.time_off(shop.mme_roy, NINE, toronto(20, 10))
+        case "closed day":
+            shop.world.school.exception(shop.mme_roy, "closed", NINE.date())
+        case "no more hours":
+            shop.world.connection.execute("DELETE FROM availability_rules")
+        case "tutor gone":
+            shop.world.connection.execute("UPDATE tutors SET active = false")
+        case "assignment gone":
+            shop.world.connection.execute("UPDATE tutor_courses SET active = false")
+        case "course gone":
+            shop.world.connection.execute("UPDATE courses SET active = false")
+        case "too soon":
+            shop.world.clock.now = (NINE - timedelta(hours=12) + MOMENT).astimezone(UTC)
+        case "past":
+            shop.world.clock.now = (NINE + timedelta(days=1)).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "time off",
+        "closed day",
+        "no more hours",
+        "tutor gone",
+        "assignment gone",
+        "course gone",
+        "too soon",
+        "past",
+    ],
+)
+def test_a_lapsed_session_that_could_not_be_added_any_more_cannot_be_paid(shop: Shop, how: str) -> None:
+    """X-07 for the second hold too: nobody pays for a session that is over, or on a tutor's day off."""
+    guest = shop.guest()
+    shop.added(guest, shop.wanted(9))
+    let_it_lapse_and_spoil_it(shop, how)
+
+    with nothing_written(shop.world.connection):
+        answer = guest.post("/v1/checkout", FORM)
+
+    assert (answer.status, answer.code) == (409, "SLOTS_UNAVAILABLE")
+    assert [item["start"] for item in answer.body["items"]] == [NINE.isoformat()]
+
+
+def test_a_lapsed_session_can_be_paid_until_twelve_hours_before(shop: Shop) -> None:
+    guest = shop.guest()
+    shop.added(guest, shop.wanted(9))
+    shop.world.clock.now = (NINE - timedelta(hours=12)).astimezone(UTC)
+
+    assert guest.post("/v1/checkout", FORM).status == 201
+
+
+def test_lapsed_sessions_of_different_days_and_tutors_are_held_anew_together(shop: Shop) -> None:
+    guest, m_caron = shop.guest(), shop.m_caron()
+    shop.added(guest, shop.wanted(9), shop.wanted(14, day=25), shop.wanted(10, day=22, tutor=m_caron))
+    shop.world.clock.now += TTL
+    shop.added(guest, shop.wanted(16))
+    shop.world.clock.advance(minutes=5)
+
+    assert guest.post("/v1/checkout", FORM).status == 201
+
+    assert [item["hold_expires_at"][11:16] for item in shop.cart(guest)["items"]] == [
+        "12:35",
+        "12:30",
+        "12:35",
+        "12:35",
+    ]
 
 
 # --- the cap on holds (X-73) ----------------------------------------------------------------------------------

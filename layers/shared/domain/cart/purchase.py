@@ -15,8 +15,11 @@ from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartItemView
 from domain.cart.view_cart import find_cart
 from domain.catalog.offering import Offering
+from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
 from domain.errors import Refused
 from domain.scheduling import claims
+from domain.scheduling.availability import BOOKING_HORIZON, LEAD_TIME, tutors_free_at
+from domain.scheduling.grid import local_date
 
 
 def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
@@ -28,26 +31,23 @@ def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
     return cart
 
 
-def hold_again(
-    connection: Connection[Any], cart: Cart, offerings: Mapping[UUID, Offering], now: datetime
-) -> Cart:
-    """The cart with every lapsed hold taken anew. Refuses with SLOTS_UNAVAILABLE and the lost sessions."""
+def hold_again(connection: Connection[Any], cart: Cart, now: datetime) -> Cart:
+    """The cart with every lapsed hold taken anew, on the terms of a first one (X-07).
+
+    Refuses with SLOTS_UNAVAILABLE and the lost sessions.
+    """
     lapsed = [item for item in cart.items if not item.held]
-    gone = [item for item in lapsed if not _is_taught(item, offerings)]
-    wanted = [item for item in lapsed if item not in gone]
-    if wanted:
-        claims.lock_tutors(connection, {item.tutor_id for item in wanted})
-    gone += [item for item in wanted if not claims.hold(connection, _claim(item), now)]
-    if gone:
-        raise Refused(
-            "SLOTS_UNAVAILABLE",
-            facts={"items": [_lost(item) for item in sorted(gone, key=lambda item: item.start)]},
-        )
+    if not lapsed:
+        return cart
+    offered = _still_offered(connection, lapsed, now)
+    claims.lock_tutors(connection, {item.tutor_id for item in offered})
+    held = [item for item in offered if claims.hold(connection, _claim(item), now)]
+    if gone := [item for item in lapsed if item not in held]:
+        raise Refused("SLOTS_UNAVAILABLE", facts={"items": [_lost(item) for item in gone]})
     expires_at = now + claims.HOLD_TTL
-    queries.renew_holds(connection, [item.id for item in wanted], expires_at)
+    queries.renew_holds(connection, [item.id for item in held], expires_at)
     return cart.with_items(
-        replace(item, held=True, hold_expires_at=expires_at) if item in wanted else item
-        for item in cart.items
+        replace(item, held=True, hold_expires_at=expires_at) if item in held else item for item in cart.items
     )
 
 
@@ -82,9 +82,20 @@ def take_out_sold(
     queries.advance_version(connection, cart_id, now)
 
 
-def _is_taught(item: CartItem, offerings: Mapping[UUID, Offering]) -> bool:
-    offering = offerings.get(item.course_id)
-    return offering is not None and item.tutor_id in offering.tutors
+def _still_offered(connection: Connection[Any], items: Sequence[CartItem], now: datetime) -> list[CartItem]:
+    """Those whose course, tutor, calendar and start would still let them be put in a cart."""
+    days = [local_date(item.start) for item in items]
+    courses = {item.course_id for item in items}
+    timetables = read_timetables(ask_timetables(connection, min(days), max(days), now, course_ids=courses))
+    return [item for item in items if _is_offered(item, timetables.get(item.course_id), now)]
+
+
+def _is_offered(item: CartItem, timetable: Timetable | None, now: datetime) -> bool:
+    if timetable is None or item.tutor_id not in timetable.calendars:
+        return False
+    in_time = now + LEAD_TIME <= item.start <= now + BOOKING_HORIZON
+    calendar = timetable.calendars[item.tutor_id]
+    return in_time and bool(tutors_free_at([calendar], item.start, item.duration_min))
 
 
 def _claim(item: CartItem) -> claims.Claim:

@@ -15,7 +15,7 @@ from domain.accounts.callers import Buyer
 from domain.accounts.passwords import hash_password
 from domain.cart import purchase
 from domain.cart.cart import Cart
-from domain.catalog.offering import Offering, ask_offerings, read_offerings
+from domain.catalog.offering import ask_offerings, read_offerings
 from domain.checkout import queries
 from domain.checkout.checkout import TTL, Checkout
 from domain.checkout.models import (
@@ -116,9 +116,7 @@ def _freeze(
             raise Refused("USER_ALREADY_EXISTS")
         current = purchase.reprice(connection, cart, offerings, now)
         if current.items == cart.items:
-            return _store(
-                connection, buyer, account, billing, current, offerings, rates, open_answer.fetchone(), now
-            )
+            return _store(connection, buyer, account, billing, current, rates, open_answer.fetchone(), now)
     raise _price_changed(cart, current, now)
 
 
@@ -139,12 +137,11 @@ def _store(
     account: NewAccount | None,
     billing: Mapping[str, str],
     cart: Cart,
-    offerings: Mapping[UUID, Offering],
     rates: Mapping[UUID, Any],
     already_open: Checkout | None,
     now: datetime,
 ) -> Frozen:
-    cart = purchase.hold_again(connection, cart, offerings, now)
+    cart = purchase.hold_again(connection, cart, now)
     if cart.coupon:
         cart.coupon.require_usable(now)
     priced = quote(cart, rates, now)
