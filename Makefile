@@ -20,8 +20,7 @@ test: .venv/dev.stamp ## every test, against a real PostgreSQL
 	$(PY) -m pytest -q
 
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
-	POWERTOOLS_METRICS_DISABLED=true POWERTOOLS_LOG_LEVEL=CRITICAL RANDOM_CLIENTS_DAYS=$(DAYS) \
-	  RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q -s tests/integration/test_random_clients.py
+	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
 
 check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .
