@@ -108,15 +108,19 @@ def _book(
     newcomer = NewAccount(**checkout.buyer) if checkout.buyer else None
     opened = accounts.open_account(connection, newcomer, now) if newcomer else None
     account_answer = accounts.find_account(connection, checkout.user_id, newcomer.email if newcomer else None)
-    teachers_answer = ask_teachers(connection, {session.tutor_id for session in sessions})
+    auto_courses = {session.course_id for session in sessions if session.tutor_selection == "auto"}
+    teachers_answer = ask_teachers(connection, {session.tutor_id for session in sessions}, auto_courses)
     titles_answer = ask_titles(connection, {session.course_id for session in sessions})
+    teachers = {teacher.tutor_id: teacher for teacher in teachers_answer}
+    claims.lock_tutors(
+        connection, teachers
+    )  # whoever may be asked, at once and in order: nobody waits in a circle
     kept_answer = claims.turn_holds_into_appointments(connection, [session.id for session in sessions])
 
     account_created = bool(opened and opened.fetchone())
     account = account_answer.fetchone()
     if account is None:
         raise LookupError(f"checkout {checkout.id} has no buyer")
-    teachers = {teacher.tutor_id: teacher for teacher in teachers_answer}
     titles = dict(titles_answer.fetchall())
     kept = {claim_id for (claim_id,) in kept_answer.fetchall()}
 
@@ -163,23 +167,24 @@ def _book(
 
 
 def _claim_anew(
-    connection: Connection[Any], lost: Sequence[SnapshotItem], teachers: dict[UUID, Teacher], now: datetime
+    connection: Connection[Any],
+    lost: Sequence[SnapshotItem],
+    teachers: Mapping[UUID, Teacher],
+    now: datetime,
 ) -> list[Booking]:
     """Sessions whose hold is gone: booked if their time is free, with another tutor if any will do (decision 12)."""
     days = [local_date(session.start) for session in lost]
     auto_courses = {session.course_id for session in lost if session.tutor_selection == "auto"}
-    timetables_answer = ask_timetables(connection, min(days), max(days), now, course_ids=auto_courses)
-    others_answer = ask_teachers(connection, (), auto_courses)
-    timetables = read_timetables(timetables_answer)
-    teachers |= {teacher.tutor_id: teacher for teacher in others_answer}
-    claims.lock_tutors(connection, teachers)
+    timetables = read_timetables(
+        ask_timetables(connection, min(days), max(days), now, course_ids=auto_courses)
+    )
     bookings = []
     for session in sorted(lost, key=lambda session: (session.start, session.id)):
         tutor_ids = [session.tutor_id]
         if session.tutor_selection == "auto" and session.course_id in timetables:
             calendars = timetables[session.course_id].calendars.values()
             free = tutors_free_at(calendars, session.start, session.duration_min)
-            tutor_ids += [tutor_id for tutor_id in free if tutor_id != session.tutor_id]
+            tutor_ids += [other for other in free if other != session.tutor_id and other in teachers]
         bookings.append(_book_with_first(connection, session, tutor_ids, teachers, now))
     return bookings
 
