@@ -36,8 +36,8 @@ CREATE TYPE tutor_selection AS ENUM ('auto', 'explicit');
 CREATE TABLE cart_items (
     id uuid PRIMARY KEY,
     cart_id uuid NOT NULL REFERENCES carts ON DELETE CASCADE,
-    course_id uuid NOT NULL REFERENCES courses,
-    tutor_id uuid NOT NULL REFERENCES tutors,
+    course_id uuid NOT NULL,
+    tutor_id uuid NOT NULL,
     tutor_selection tutor_selection NOT NULL,
     start_datetime timestamptz NOT NULL CHECK (extract(epoch FROM start_datetime) % 1800 = 0),
     duration_min smallint NOT NULL CHECK (duration_min IN (60, 90, 120)),
@@ -45,7 +45,8 @@ CREATE TABLE cart_items (
     line_total_cad numeric(10, 2) NOT NULL CHECK (line_total_cad = unit_price_cad),
     hold_expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
-    removed_at timestamptz -- kept, so that removing twice is harmless and a stranger's item is unknown
+    removed_at timestamptz, -- kept, so that removing twice is harmless and a stranger's item is unknown
+    FOREIGN KEY (tutor_id, course_id) REFERENCES tutor_courses
 );
 CREATE INDEX cart_items_of_cart ON cart_items (cart_id) WHERE removed_at IS NULL;
 

@@ -18,6 +18,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from adapters import database
 from domain.accounts.callers import Buyer, Person, as_buyer, find_person
@@ -57,6 +58,7 @@ class Visit:
 
     def __init__(self, request: Request) -> None:
         self._event = request.resolved_event
+        self._headers: dict[str, str] = self._event.raw_event["headers"]  # in small letters: JsonResolver
         self.now = request_time(self._event.raw_event["requestContext"]["timeEpoch"])
         self._cookies: list[Cookie] = []
 
@@ -67,7 +69,7 @@ class Visit:
     @cached_property
     def person(self) -> Person | None:
         """The signed-in person. A bearer token that opens nothing is refused; a stale cookie is a guest's."""
-        bearer = self._event.headers.get("authorization", "")
+        bearer = self._headers.get("authorization", "")
         if bearer:
             scheme, _, token = bearer.partition(" ")
             person = (
@@ -98,8 +100,7 @@ class Visit:
         return student + ([Buyer.guest(cookie)] if cookie else [])
 
     def header(self, name: str) -> str | None:
-        value: str | None = self._event.headers.get(name)
-        return value
+        return self._headers.get(name.lower())
 
     @property
     def raw_body(self) -> str:
@@ -203,7 +204,11 @@ def create_resolver() -> APIGatewayHttpResolver:
 
     @app.exception_handler(Exception)
     def unexpected(error: Exception) -> Response[str]:
-        logger.exception("unexpected failure", extra={"error": type(error).__name__})
+        # Without the exception's message, which may quote what somebody sent.
+        logger.error(
+            "unexpected failure",
+            extra={"error": type(error).__name__, "traceback": traceback.format_tb(error.__traceback__)},
+        )
         return problem(app, Refused("INTERNAL_ERROR"))
 
     return app
@@ -277,4 +282,4 @@ def _refuse_constant(name: str) -> None:
 
 
 def _to_json(body: Any) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return to_json(body).decode()

@@ -3,7 +3,18 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+class RequestBody(BaseModel):
+    """What somebody sent: no field is unknown, and no log line or message repeats what it holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+    __str__ = __repr__
 
 
 def _must_be_text(value: Any) -> Any:

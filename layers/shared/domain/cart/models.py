@@ -4,20 +4,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, Field, StrictInt
 
 from domain.cart.cart import Cart, CartItem
 from domain.catalog.models import Cad
 from domain.clock import on_toronto_clock
-from domain.inputs import Instant, Line
+from domain.inputs import Instant, Line, RequestBody
 
 MAX_ITEMS_PER_REQUEST = 50
 
 
-class WantedSession(BaseModel):
+class WantedSession(RequestBody):
     """A session to put in the cart. Without `tutor_id`, the best free tutor of the course is chosen."""
-
-    model_config = ConfigDict(extra="forbid")
 
     course_id: UUID
     start: Instant
@@ -25,15 +23,11 @@ class WantedSession(BaseModel):
     tutor_id: UUID | None = None
 
 
-class AddItems(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class AddItems(RequestBody):
     items: Annotated[list[WantedSession], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
 
 
-class ApplyCoupon(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ApplyCoupon(RequestBody):
     code: Line
 
 

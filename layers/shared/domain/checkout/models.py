@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from domain.accounts import passwords
 from domain.catalog.models import Cad
 from domain.errors import Refused
-from domain.inputs import Line, Secret
+from domain.inputs import Line, RequestBody, Secret
 
 EMAIL_MAX_LENGTH = 254
 EMAIL = re.compile(
@@ -25,9 +25,7 @@ type TypedEmail = Annotated[str, Field(max_length=1000)]
 type Name = Annotated[Line, AfterValidator(str.strip), Field(min_length=1, max_length=100)]
 
 
-class EmailCheck(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class EmailCheck(RequestBody):
     email: TypedEmail
 
 
@@ -35,10 +33,8 @@ class EmailExists(BaseModel):
     exists: bool
 
 
-class AccountForm(BaseModel):
+class AccountForm(RequestBody):
     """The account a guest's payment will open. The password is only ever kept as a hash."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: TypedEmail
     first_name: Name
@@ -48,18 +44,14 @@ class AccountForm(BaseModel):
     password_confirmation: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
 
-class Billing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Billing(RequestBody):
     address: Required
     city: Required
     province: Required
     country: Literal["CA"]
 
 
-class StartCheckout(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class StartCheckout(RequestBody):
     account: AccountForm | None = None
     billing: Billing
 
