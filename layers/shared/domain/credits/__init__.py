@@ -1,0 +1,1 @@
+"""Store credit: what students are owed, spend at checkout, and may see."""
