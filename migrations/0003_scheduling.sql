@@ -112,3 +112,42 @@ BEGIN ATOMIC
     VALUES (claim_id, tutor, tstzrange(starts, ends), as_kind, until)
     ON CONFLICT DO NOTHING RETURNING id;
 END;
+
+-- Everyone else who locks these tutors waits until this transaction ends.
+CREATE FUNCTION lock_tutors(ids uuid[]) RETURNS void VOLATILE LANGUAGE plpgsql AS
+$$
+BEGIN
+    PERFORM FROM tutors WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+END
+$$;
+
+-- Expired holds that stand in the way of a claim on a locked tutor, in order of start.
+CREATE FUNCTION clear_expired(tutor uuid, starts timestamptz, ends timestamptz, at timestamptz) RETURNS void
+    VOLATILE LANGUAGE plpgsql AS
+$$
+BEGIN
+    DELETE FROM time_claims WHERE id IN (
+        SELECT id FROM time_claims
+         WHERE tutor_id = tutor AND during && tstzrange(starts, ends) AND kind = 'hold' AND expires_at <= at
+         ORDER BY during FOR UPDATE);
+END
+$$;
+
+-- A hold on a time of the first of these tutors who has it, best first: who that is, or null.
+CREATE FUNCTION claim_with_any(
+    claim_id uuid, tutors uuid[], starts timestamptz, ends timestamptz, until timestamptz, at timestamptz)
+    RETURNS uuid VOLATILE LANGUAGE plpgsql AS
+$$
+DECLARE
+    tutor uuid;
+BEGIN
+    PERFORM lock_tutors(tutors);
+    FOREACH tutor IN ARRAY tutors LOOP
+        PERFORM clear_expired(tutor, starts, ends, at);
+        IF EXISTS (SELECT FROM claim_time(claim_id, tutor, starts, ends, 'hold', until)) THEN
+            RETURN tutor;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;

@@ -103,11 +103,11 @@ BEGIN
 END
 $$;
 
--- The owner's cart, created when missing, one version further, locked until the transaction ends, then read: two
--- statements, because what is read must be what stands after the lock was granted.
--- The transaction does not wait for the disk: should PostgreSQL crash, carts and holds of its last half second are
+-- Neither of the next two waits for the disk: should PostgreSQL crash, carts and holds of its last half second are
 -- gone together, and a hold lives fifteen minutes anyway. Whatever is paid waits, and takes all before it along.
-CREATE FUNCTION open_cart(new_id uuid, owner_id uuid, owner_session bytea, at timestamptz) RETURNS SETOF cart_row
+
+-- The owner's cart, created when missing, one version further, locked until the transaction ends.
+CREATE FUNCTION open_cart(new_id uuid, owner_id uuid, owner_session bytea, at timestamptz) RETURNS uuid
     VOLATILE LANGUAGE plpgsql AS
 $$
 DECLARE
@@ -123,6 +123,68 @@ BEGIN
         ON CONFLICT (session_hash) DO UPDATE SET version = carts.version + 1, updated_at = at
         RETURNING id INTO cart;
     END IF;
-    RETURN QUERY SELECT * FROM read_cart(cart, at);
+    RETURN cart;
+END
+$$;
+
+-- Sessions into a cart that still is as the caller has read it: all of them or none. Each wanted session names the
+-- tutors who may give it, best first. A row per session with the tutor who gives it; no row when a time cannot be
+-- had; one row of nulls when the cart has changed. Without a version the cart is made.
+-- Who claims one time waits for nobody while holding something others could want, so nothing needs to be locked
+-- first; who claims several, or clears expired holds out of the way, locks the tutors, in order.
+CREATE FUNCTION put_in_cart(
+    cart uuid, expected_version integer, owner_id uuid, owner_session bytea, wanted jsonb, replaced jsonb,
+    expires_at timestamptz, at timestamptz)
+    RETURNS TABLE (item_id uuid, given_by uuid) VOLATILE LANGUAGE plpgsql AS
+$$
+DECLARE
+    session record;
+    done uuid[] := '{}';
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF expected_version IS NULL THEN
+        INSERT INTO carts (id, user_id, session_hash, version, created_at, updated_at)
+        VALUES (cart, owner_id, owner_session, 1, at, at) ON CONFLICT DO NOTHING;
+    ELSE
+        PERFORM FROM carts WHERE id = cart AND version = expected_version FOR UPDATE;
+    END IF;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT NULL::uuid, NULL::uuid;
+        RETURN;
+    END IF;
+    IF jsonb_array_length(wanted) > 1 THEN
+        PERFORM lock_tutors(ARRAY(SELECT jsonb_array_elements_text(jsonb_path_query(wanted, '$[*].tutors'))::uuid));
+    END IF;
+    FOR session IN
+        SELECT * FROM jsonb_to_recordset(wanted) AS asked (
+            id uuid, course_id uuid, selection tutor_selection, tutors uuid[], starts timestamptz, ends timestamptz,
+            minutes smallint, price numeric)
+    LOOP
+        item_id := session.id;
+        given_by := session.tutors[1];
+        IF NOT EXISTS (SELECT FROM claim_time(item_id, given_by, session.starts, session.ends, 'hold', expires_at)) THEN
+            given_by := claim_with_any(item_id, session.tutors, session.starts, session.ends, expires_at, at);
+        END IF;
+        IF given_by IS NULL THEN
+            DELETE FROM cart_items WHERE id = ANY (done);
+            DELETE FROM time_claims WHERE id = ANY (done);
+            DELETE FROM carts WHERE id = cart AND expected_version IS NULL;
+            RETURN;
+        END IF;
+        INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
+                                unit_price_cad, line_total_cad, hold_expires_at, created_at)
+        VALUES (item_id, cart, session.course_id, given_by, session.selection, session.starts, session.minutes,
+                session.price, session.price, put_in_cart.expires_at, at);
+        done := done || item_id;
+    END LOOP;
+    IF expected_version IS NOT NULL THEN
+        UPDATE carts SET version = version + 1, updated_at = at WHERE id = cart;
+    END IF;
+    IF replaced <> '[]' THEN
+        UPDATE cart_items SET removed_at = at
+         WHERE id IN (SELECT jsonb_array_elements_text(replaced)::uuid) AND removed_at IS NULL;
+        DELETE FROM time_claims WHERE id IN (SELECT jsonb_array_elements_text(replaced)::uuid) AND kind = 'hold';
+    END IF;
+    RETURN QUERY SELECT item.id, item.tutor_id FROM cart_items AS item WHERE item.id = ANY (done);
 END
 $$;

@@ -59,10 +59,10 @@ def test_the_first_look_makes_the_cart_in_three(shop: Shop, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("newcomer", [True, False])
-def test_adding_a_session_is_five_round_trips(shop: Shop, wire: Wire, *, newcomer: bool) -> None:
+def test_adding_a_session_is_three_round_trips(shop: Shop, wire: Wire, *, newcomer: bool) -> None:
     guest = shop.guest() if newcomer else regular(shop)
 
-    assert cost(wire, lambda: shop.add(guest, shop.wanted(9)), 201) <= 5
+    assert cost(wire, lambda: shop.add(guest, shop.wanted(9)), 201) <= 3
 
 
 def test_a_session_token_costs_one_round_trip_more(shop: Shop, wire: Wire) -> None:
@@ -75,9 +75,7 @@ def test_a_session_token_costs_one_round_trip_more(shop: Shop, wire: Wire) -> No
     assert as_student == as_guest + 1
 
 
-def test_adding_ten_sessions_costs_no_more_than_adding_three_and_one_more_than_adding_one(
-    shop: Shop, wire: Wire
-) -> None:
+def test_adding_ten_sessions_costs_no_more_than_adding_one(shop: Shop, wire: Wire) -> None:
     three, ten = regular(shop), regular(shop)
 
     costs = [
@@ -85,22 +83,24 @@ def test_adding_ten_sessions_costs_no_more_than_adding_three_and_one_more_than_a
         cost(wire, lambda: shop.add(ten, *[shop.wanted(14, day=20 + n) for n in range(10)]), 201),
     ]
 
-    assert costs[0] == costs[1] <= 6
+    assert max(costs) <= 4
 
 
-def test_a_time_that_is_taken_is_refused_in_six(shop: Shop, wire: Wire) -> None:
+def test_a_time_that_is_taken_is_refused_in_two(shop: Shop, wire: Wire) -> None:
     shop.added(shop.guest(), shop.wanted(9, tutor=shop.mme_roy))
     guest = regular(shop)
 
-    assert cost(wire, lambda: shop.add(guest, shop.wanted(9, tutor=shop.mme_roy)), 409) <= 6
+    assert cost(wire, lambda: shop.add(guest, shop.wanted(9, tutor=shop.mme_roy)), 409) <= 2
 
 
-def test_an_expired_hold_in_the_way_costs_three_more(shop: Shop, wire: Wire) -> None:
+def test_an_expired_hold_in_the_way_costs_no_more_than_the_statement_being_prepared(
+    shop: Shop, wire: Wire
+) -> None:
     guest = regular(shop)
     shop.added(shop.guest(), shop.wanted(9))
     shop.world.clock.advance(minutes=15)
 
-    assert cost(wire, lambda: shop.add(guest, shop.wanted(9)), 201) <= 8
+    assert cost(wire, lambda: shop.add(guest, shop.wanted(9)), 201) <= 4
 
 
 def test_taking_a_session_out_is_six_round_trips_however_full_the_cart_is(shop: Shop, wire: Wire) -> None:

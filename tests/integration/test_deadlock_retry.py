@@ -42,7 +42,7 @@ def test_the_victim_of_a_deadlock_is_tried_once_more(school: School, database: D
             for _ in range(times):
                 rival.execute("SAVEPOINT before")
                 until_blocked(watcher, 1)
-                rival.execute("LOCK TABLE carts IN SHARE MODE")  # granted once the visitor was the victim
+                rival.execute("LOCK TABLE carts IN EXCLUSIVE MODE")  # granted once the visitor was the victim
                 rival.execute("ROLLBACK TO before")
             rival.rollback()
 

@@ -1,7 +1,6 @@
 """Putting sessions in a cart: all of them or none, each held for fifteen minutes."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,9 +11,9 @@ from psycopg import Connection, Cursor
 from domain import money
 from domain.accounts.callers import Buyer
 from domain.cart import queries
-from domain.cart.cart import CartItem
+from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView, WantedSession
-from domain.cart.view_cart import the_cart
+from domain.cart.view_cart import find_cart
 from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
 from domain.errors import Refused
 from domain.ids import new_id
@@ -47,25 +46,56 @@ def add_items(
 ) -> CartView:
     """Hold every wanted session and answer the cart, or refuse and change nothing.
 
-    A session without a tutor goes to the best tutor whose time can be had, tried one after the other inside the
-    transaction. Refuses with INVALID_DURATION, OFF_GRID, TOO_SOON, TOO_FAR, COURSE_NOT_FOUND, TUTOR_NOT_FOUND,
-    SLOT_UNAVAILABLE, ALREADY_IN_CART, OVERLAP, HOLD_LIMIT.
+    A session without a tutor goes to the best tutor whose time can be had, tried one after the other. Refuses with
+    INVALID_DURATION, OFF_GRID, TOO_SOON, TOO_FAR, COURSE_NOT_FOUND, TUTOR_NOT_FOUND, SLOT_UNAVAILABLE,
+    ALREADY_IN_CART, OVERLAP, HOLD_LIMIT.
     """
     for session in wanted:
         require_bookable(session, now)
-    with connection.transaction():
-        before = the_cart(queries.open_cart(connection, buyer, now))
-        choices = _choose(wanted, read_timetables(_ask_timetables(connection, wanted, now)), now)
+    return _add(connection, buyer, wanted, now) or _add_undisturbed(connection, buyer, wanted, now)
 
-        after = before
-        for choice in choices:
-            after = after.receive(choice.draft)
-        after.require_room(now)
-        if replaced := {item.id for item in before.items} - {item.id for item in after.items}:
-            queries.remove_items(connection, replaced, now)
-        held = {item.id: item for item in _hold(connection, after.id, choices, now)}
-        after = after.with_items(held.get(item.id, item) for item in after.items)
-    return CartView.of(after, now)
+
+def _add_undisturbed(
+    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+) -> CartView:
+    """Once more, after the cart was changed by another tab: nobody else changes it now."""
+    with connection.transaction():
+        queries.create_cart(connection, buyer, now)
+        queries.lock_cart(connection, buyer)
+        view = _add(connection, buyer, wanted, now)
+        if view is None:
+            raise LookupError("a locked cart changed")
+        return view
+
+
+def _add(
+    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+) -> CartView | None:
+    """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
+    # The calendars first: a time that is taken because it is already in this very cart is then seen in the cart.
+    timetables = read_timetables(_ask_timetables(connection, wanted, now))
+    found = find_cart(queries.read_cart(connection, buyer, now))
+    before = found or Cart(new_id(), version=0)
+    choices = _choose(wanted, timetables, now)
+    after = before
+    for choice in choices:
+        after = after.receive(choice.draft)
+    after.require_room(now)
+    if not all(choice.free_tutors for choice in choices):
+        raise Refused("SLOT_UNAVAILABLE")
+
+    sessions = [_as_asked(choice) for choice in choices]
+    replaced = {item.id for item in before.items} - {item.id for item in after.items}
+    version = found.version if found else None
+    answer = queries.put_in_cart(connection, buyer, before.id, version, sessions, replaced, now)
+    held = dict(answer.fetchall())
+    if not held:
+        raise Refused("SLOT_UNAVAILABLE")
+    if None in held:
+        return None
+    given = {choice.draft.id: choice.given_by(held[choice.draft.id]) for choice in choices}
+    after = after.with_items(given.get(item.id, item) for item in after.items)
+    return CartView.of(replace(after, version=before.version + 1), now)
 
 
 def require_bookable(session: WantedSession, now: datetime) -> None:
@@ -125,29 +155,16 @@ def _draft(session: WantedSession, timetable: Timetable, now: datetime) -> CartI
     )
 
 
-def _hold(
-    connection: Connection[Any], cart_id: UUID, choices: Sequence[Choice], now: datetime
-) -> list[CartItem]:
-    """Hold a time for every choice or refuse with SLOT_UNAVAILABLE. The best tutors are tried together."""
-    if not all(choice.free_tutors for choice in choices):
-        raise Refused("SLOT_UNAVAILABLE")
-    best = [choice.given_by(choice.free_tutors[0]) for choice in choices]
-    if len(choices) > 1:
-        claims.lock_tutors(connection, {tutor_id for choice in choices for tutor_id in choice.free_tutors})
-    with connection.pipeline() if len(choices) > 1 else nullcontext():
-        answers = [queries.hold_item(connection, cart_id, item, now) for item in best]
-    return [
-        item if answer.fetchone() else _hold_with_any(connection, cart_id, choice, now)
-        for item, answer, choice in zip(best, answers, choices, strict=True)
-    ]
-
-
-def _hold_with_any(connection: Connection[Any], cart_id: UUID, choice: Choice, now: datetime) -> CartItem:
-    """Something was in the best tutor's way: perhaps an expired hold. Else the next by priority."""
-    claims.lock_tutors(connection, choice.free_tutors)
-    for tutor_id in choice.free_tutors:
-        item = choice.given_by(tutor_id)
-        claims.clear_expired(connection, claims.Claim(item.id, tutor_id, item.start, item.end), now)
-        if queries.hold_item(connection, cart_id, item, now).fetchone():
-            return item
-    raise Refused("SLOT_UNAVAILABLE")
+def _as_asked(choice: Choice) -> dict[str, Any]:
+    """A wanted session as `put_in_cart` reads it (0004)."""
+    draft = choice.draft
+    return {
+        "id": draft.id,
+        "course_id": draft.course_id,
+        "selection": draft.tutor_selection,
+        "tutors": [str(tutor_id) for tutor_id in choice.free_tutors],
+        "starts": draft.start,
+        "ends": draft.end,
+        "minutes": draft.duration_min,
+        "price": draft.price_cad,
+    }

@@ -1,6 +1,7 @@
 """The SQL of carts. A cart is found by its owner, never by an id from a request."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,14 +10,14 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from domain.accounts.callers import Buyer
-from domain.cart.cart import CartItem
 from domain.ids import new_id
+from domain.scheduling.claims import HOLD_TTL
 
 
-def open_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
+def open_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> None:
     """The buyer's cart, created when missing, one version further, locked until the transaction ends (0004)."""
-    return connection.cursor(row_factory=tuple_row, binary=True).execute(
-        "SELECT * FROM open_cart(%(id)s, %(user_id)s, %(session_hash)s, %(now)s)",
+    connection.execute(
+        "SELECT open_cart(%(id)s, %(user_id)s, %(session_hash)s, %(now)s)",
         {"id": new_id(), "user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
     )
 
@@ -56,28 +57,33 @@ def advance_version(connection: Connection[Any], cart_id: UUID, now: datetime) -
     )
 
 
-def hold_item(connection: Connection[Any], cart_id: UUID, item: CartItem, now: datetime) -> Cursor[Any]:
-    """Claim an item's time and put the item in the cart: a row when its time could be had."""
-    return connection.execute(
+def put_in_cart(
+    connection: Connection[Any],
+    buyer: Buyer,
+    cart_id: UUID,
+    version: int | None,
+    wanted: Sequence[Mapping[str, Any]],
+    replaced: Iterable[UUID],
+    now: datetime,
+) -> Cursor[Any]:
+    """Hold the wanted sessions and put them in the cart, or change nothing (0004).
+
+    A row per session with the tutor who gives it; none when a time cannot be had; one of nulls when the cart
+    is no longer of that version. Without a version it is made.
+    """
+    return connection.cursor(row_factory=tuple_row, binary=True).execute(
         """
-        INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
-                                unit_price_cad, line_total_cad, hold_expires_at, created_at)
-        SELECT claimed.id, %(cart_id)s, %(course_id)s, %(tutor_id)s, %(tutor_selection)s, %(start)s,
-               %(duration_min)s, %(price_cad)s, %(price_cad)s, %(expires_at)s, %(now)s
-          FROM claim_time(%(id)s, %(tutor_id)s, %(start)s, %(end)s, 'hold', %(expires_at)s) AS claimed (id)
-        RETURNING id
+        SELECT * FROM put_in_cart(%(cart_id)s, %(version)s, %(user_id)s, %(session_hash)s, %(wanted)s::jsonb,
+                                  %(replaced)s::jsonb, %(expires_at)s, %(now)s)
         """,
         {
-            "id": item.id,
             "cart_id": cart_id,
-            "course_id": item.course_id,
-            "tutor_id": item.tutor_id,
-            "tutor_selection": item.tutor_selection,
-            "start": item.start,
-            "end": item.end,
-            "duration_min": item.duration_min,
-            "price_cad": item.price_cad,
-            "expires_at": item.hold_expires_at,
+            "version": version,
+            "user_id": buyer.user_id,
+            "session_hash": buyer.session_hash,
+            "wanted": json.dumps(wanted, default=str),
+            "replaced": json.dumps([str(item_id) for item_id in replaced]),
+            "expires_at": now + HOLD_TTL,
             "now": now,
         },
     )

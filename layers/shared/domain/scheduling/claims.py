@@ -1,8 +1,9 @@
-"""Who owns which minute of a tutor. Every write of a tutor's time goes through here, or through `claim_time` (0003).
+"""Who owns which minute of a tutor. Every write of a tutor's time goes through here, or through the functions of
+migrations 0003 and 0004.
 
 The exclusion constraint on `time_claims` decides; nobody checks first and inserts later. Claims cannot wait for one
 another in a circle: who claims several times in one transaction, or clears expired holds out of the way, has locked
-the tutors first (`lock_tutors`); who has nothing that others could wait for may just call `claim_time`.
+the tutors first (`lock_tutors`); who has nothing that others could wait for may just claim.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,22 +29,13 @@ class Claim:
 
 def lock_tutors(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> None:
     """Make everyone else who locks these tutors wait until this transaction ends."""
-    connection.execute(
-        "SELECT id FROM tutors WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE",
-        {"ids": list(tutor_ids)},
-    )
+    connection.execute("SELECT lock_tutors(%(ids)s)", {"ids": list(tutor_ids)})
 
 
 def clear_expired(connection: Connection[Any], claim: Claim, now: datetime) -> None:
     """Delete the expired holds that stand in the way of a claim on a locked tutor, in order of start."""
     connection.execute(
-        """
-        DELETE FROM time_claims WHERE id IN (
-            SELECT id FROM time_claims
-             WHERE tutor_id = %(tutor_id)s AND during && tstzrange(%(start)s, %(end)s)
-               AND kind = 'hold' AND expires_at <= %(now)s
-             ORDER BY during FOR UPDATE)
-        """,
+        "SELECT clear_expired(%(tutor_id)s, %(start)s, %(end)s, %(now)s)",
         {"tutor_id": claim.tutor_id, "start": claim.start, "end": claim.end, "now": now},
     )
 
