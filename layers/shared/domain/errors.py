@@ -34,6 +34,12 @@ CATALOGUE: Mapping[str, Sentence] = {
     "INVALID_DATE": Sentence(422, "La date doit être au format AAAA-MM-JJ."),
     "RANGE_TOO_LONG": Sentence(422, "La période demandée ne peut pas dépasser 62 jours."),
     "RANGE_REVERSED": Sentence(422, "La date de fin doit suivre la date de début."),
+    # accounts
+    "INVALID_CREDENTIALS": Sentence(401, "Courriel ou mot de passe invalide"),
+    "CURRENT_PASSWORD_INVALID": Sentence(422, "Mot de passe actuel invalide"),
+    "RESET_TOKEN_INVALID": Sentence(
+        410, "Ce lien de réinitialisation est invalide ou expiré. Veuillez en demander un nouveau."
+    ),
     # cart
     "OFF_GRID": Sentence(422, "Une séance doit commencer à l'heure juste ou à la demie."),
     "TOO_SOON": Sentence(422, "Ce créneau doit être réservé au moins 12 heures à l'avance"),
@@ -66,6 +72,23 @@ CATALOGUE: Mapping[str, Sentence] = {
         503, "Le service de paiement ne répond pas. Rien n'a été débité. Veuillez réessayer dans un instant."
     ),
     "PAYMENT_RETURNED": Sentence(409, "Ce paiement n'a pas pu être réservé et vous sera remboursé."),
+    # appointments, orders
+    "APPOINTMENT_NOT_FOUND": Sentence(404, "Rendez-vous introuvable"),
+    "NOT_CANCELLABLE": Sentence(409, "Ce rendez-vous ne peut pas être annulé"),
+    "CANCELLATION_TOO_LATE": Sentence(422, "Annulation trop tardive. Contactez le support si nécessaire."),
+    "NOT_RESCHEDULABLE": Sentence(409, "Ce rendez-vous ne peut pas être reprogrammé"),
+    "APPOINTMENT_PAST": Sentence(422, "Impossible de reprogrammer un rendez-vous passé"),
+    "RESCHEDULE_TOO_LATE": Sentence(
+        422, "Impossible de reprogrammer moins de 24 heures avant le rendez-vous"
+    ),
+    "SAME_TIME": Sentence(422, "Le rendez-vous a déjà lieu à ce moment-là."),
+    "TRANSITION_NOT_ALLOWED": Sentence(409, "Ce rendez-vous ne peut pas passer à ce statut."),
+    "NOT_OVER_YET": Sentence(422, "Ce rendez-vous n'est pas encore terminé."),
+    "EARNINGS_PAID": Sentence(409, "Ce rendez-vous a déjà été payé au tuteur"),
+    "CREDIT_SPENT": Sentence(409, "Le crédit émis à l'annulation a déjà été utilisé."),
+    "ORDER_NOT_FOUND": Sentence(404, "Commande non trouvée"),
+    "CALENDAR_NOT_FOUND": Sentence(404, "Calendrier introuvable"),
+    "CURSOR_INVALID": Sentence(422, "Cette page n'existe pas. Reprenez la liste depuis le début."),
     "INVALID_SIGNATURE": Sentence(400, "Signature invalide"),
 }
 

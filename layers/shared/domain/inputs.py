@@ -41,6 +41,12 @@ def _must_be_printable(value: str) -> str:
     return _must_be_unicode(value)
 
 
+def _must_be_printable_lines(value: str) -> str:
+    for line in value.replace("\r\n", "\n").split("\n"):
+        _must_be_printable(line)
+    return value.strip()
+
+
 def _must_be_unicode(value: str) -> str:
     if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         raise ValueError("must not contain half a surrogate pair")  # JSON can spell one, UTF-8 cannot
@@ -60,5 +66,7 @@ type Day = Annotated[date, BeforeValidator(_must_be_text), BeforeValidator(_must
 """YYYY-MM-DD."""
 type Line = Annotated[str, AfterValidator(_must_be_printable), Field(max_length=200)]
 """One line of text, at most 200 characters."""
+type Remark = Annotated[str, AfterValidator(_must_be_printable_lines), Field(max_length=500)]
+"""What a person writes in a box: at most 500 characters, several lines allowed, trimmed."""
 type Secret = Annotated[SecretStr, AfterValidator(_secret_must_be_unicode)]
 """Text that no message or log repeats."""

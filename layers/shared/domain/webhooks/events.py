@@ -122,6 +122,103 @@ class BookingCreated(Payload):
         return f"order:{self.order_id}"
 
 
+class BookingCancelled(Payload):
+    """An appointment will not take place. `version` is the appointment's `sequence`: each cancellation is told once."""
+
+    type: ClassVar[str] = "booking.cancelled"
+    endpoint: ClassVar[str] = "CANCELLATION"
+
+    appointment_id: UUID
+    user_id: UUID
+    tutor_id: UUID
+    course_id: UUID
+    course_title_fr: str
+    cancelled_by: Literal["student", "tutor", "admin"]
+    cancelled_by_id: UUID
+    cancellation_reason: str | None
+    start_datetime: Moment
+    end_datetime: Moment
+    duration_min: int
+    price_cad: Dollars
+    credit_issued: Dollars
+    timestamp: Moment
+    cause: Literal["request", "refund"]
+    order_id: UUID
+    student: Contact
+    tutor: Contact
+    version: Annotated[int, Field(exclude=True)]
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"booking.cancelled:{self.appointment_id}:{self.version}"
+
+    @property
+    def ordering_key(self) -> str:
+        return f"appointment:{self.appointment_id}"
+
+
+class BookingRescheduled(Payload):
+    """An appointment moved to another time of the same tutor."""
+
+    type: ClassVar[str] = "booking.rescheduled"
+    endpoint: ClassVar[str] = "RESCHEDULE"
+
+    appointment_id: UUID
+    user_id: UUID
+    tutor_id: UUID
+    course_id: UUID
+    course_title_fr: str
+    rescheduled_by: Literal["student", "tutor", "admin"]
+    rescheduled_by_id: UUID
+    reason: str
+    old_start_datetime: Moment
+    old_end_datetime: Moment
+    new_start_datetime: Moment
+    new_end_datetime: Moment
+    timestamp: Moment
+    modification_id: UUID
+    student: Contact
+    tutor: Contact
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"booking.rescheduled:{self.modification_id}"
+
+    @property
+    def ordering_key(self) -> str:
+        return f"appointment:{self.appointment_id}"
+
+
+class AppointmentCompleted(Payload):
+    """A session took place. `version` is the appointment's `sequence`."""
+
+    type: ClassVar[str] = "appointment.completed"
+    endpoint: ClassVar[str] = "COMPLETION"
+
+    appointment_id: UUID
+    user_id: UUID
+    tutor_id: UUID
+    course_id: UUID
+    course_title_fr: str
+    start_datetime: Moment
+    end_datetime: Moment
+    duration_min: int
+    tutor_earnings_cad: Dollars
+    completed_at: Moment
+    completed_by: Literal["system", "admin"]
+    student: Contact
+    tutor: Contact
+    version: Annotated[int, Field(exclude=True)]
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"appointment.completed:{self.appointment_id}:{self.version}"
+
+    @property
+    def ordering_key(self) -> str:
+        return f"appointment:{self.appointment_id}"
+
+
 class Envelope(BaseModel):
     """What is sent: serialised once, when the fact is recorded."""
 
@@ -135,4 +232,7 @@ class Envelope(BaseModel):
     payload: SerializeAsAny[Payload]
 
 
-EVENTS: dict[str, type[Payload]] = {event.type: event for event in (Signup, BookingCreated)}
+EVENTS: dict[str, type[Payload]] = {
+    event.type: event
+    for event in (Signup, BookingCreated, BookingCancelled, BookingRescheduled, AppointmentCompleted)
+}

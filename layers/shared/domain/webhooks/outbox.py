@@ -57,6 +57,15 @@ def record_facts(
         )
 
 
+def last_sequence(connection: Connection[Any], ordering_key: str) -> int:
+    """The number of the last fact of an aggregate that the caller has locked; 0 when there is none."""
+    row = connection.execute(
+        "SELECT coalesce(max(sequence), 0) FROM outbox WHERE ordering_key = %(ordering_key)s",
+        {"ordering_key": ordering_key},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def take_due(connection: Connection[Any], now: datetime, at_most: int) -> list[str]:
     """Lease the events that are due, oldest first, and answer their ids.
 
