@@ -219,6 +219,30 @@ class AppointmentCompleted(Payload):
         return f"appointment:{self.appointment_id}"
 
 
+class PasswordResetRequested(Payload):
+    """Somebody asked for a way back into an account: Make.com writes the e-mail, so the token travels here only."""
+
+    type: ClassVar[str] = "password.reset_requested"
+    endpoint: ClassVar[str] = "SIGNUP"
+
+    request_id: UUID
+    user_id: UUID
+    email: str
+    first_name: str
+    last_name: str
+    reset_token: Annotated[str, Field(repr=False)]
+    expires_at: Moment
+    requested_at: Moment
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"password.reset_requested:{self.request_id}"
+
+    @property
+    def ordering_key(self) -> str:
+        return f"password_reset:{self.request_id}"
+
+
 class Envelope(BaseModel):
     """What is sent: serialised once, when the fact is recorded."""
 
@@ -234,5 +258,12 @@ class Envelope(BaseModel):
 
 EVENTS: dict[str, type[Payload]] = {
     event.type: event
-    for event in (Signup, BookingCreated, BookingCancelled, BookingRescheduled, AppointmentCompleted)
+    for event in (
+        Signup,
+        BookingCreated,
+        BookingCancelled,
+        BookingRescheduled,
+        AppointmentCompleted,
+        PasswordResetRequested,
+    )
 }
