@@ -1,0 +1,48 @@
+"""Every type of event as data: where it goes and what is kept of it. Loads no pydantic, so the relay need not."""
+
+from dataclasses import dataclass
+
+FALLBACK = "BOOKING"
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """`endpoint` is the area of the URL it goes to, MAKE_<AREA>_WEBHOOK_URL."""
+
+    name: str
+    endpoint: str
+    falls_back: bool = False
+    """Without a URL of its own it goes to FALLBACK's (c.1)."""
+    recorded: bool = True
+    """False for an administrator's change: no row outlives its delivery (R-1)."""
+    body_outlives_delivery: bool = True
+    """False when the body carries a secret, which is forgotten as soon as it was delivered."""
+
+
+EVENTS = {
+    event.name: event
+    for event in (
+        EventType("signup", "SIGNUP"),
+        EventType("password.reset_requested", "SIGNUP", body_outlives_delivery=False),
+        EventType("booking.created", "BOOKING"),
+        EventType("booking.cancelled", "CANCELLATION"),
+        EventType("booking.rescheduled", "RESCHEDULE", falls_back=True),
+        EventType("appointment.completed", "COMPLETION", falls_back=True),
+        EventType("appointment.reminder", "REMINDER", falls_back=True),
+        EventType("order.refunded", "REFUND", falls_back=True),
+        EventType("message.sent", "MESSAGE"),
+        EventType("rating.created", "RATING", falls_back=True),
+        EventType("rating.updated", "RATING", falls_back=True),
+        EventType("ticket.created", "TICKET", falls_back=True),
+        EventType("ticket.status_changed", "TICKET", falls_back=True),
+        EventType("ticket.message_added", "TICKET", falls_back=True),
+        EventType("course.created", "ADMIN", falls_back=True, recorded=False),
+        EventType("course.updated", "ADMIN", falls_back=True, recorded=False),
+        EventType("course.deleted", "ADMIN", falls_back=True, recorded=False),
+        EventType("tutor.created", "ADMIN", falls_back=True, recorded=False),
+        EventType("tutor.updated", "ADMIN", falls_back=True, recorded=False),
+        EventType("tutor.rate.updated", "ADMIN", falls_back=True, recorded=False),
+        EventType("tutor.availability.updated", "ADMIN", falls_back=True),
+    )
+}
+"""By name, the nineteen of the contract (a.3) and the two of this product's own: a reset and a reminder."""

@@ -1,0 +1,107 @@
+"""What every event is made of (make-webhooks a.1, a.2). Every declared key is always present, null when empty.
+
+Bounds are told by the schema and never checked here: a value out of bounds must not stop a booking (a.5).
+"""
+
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    SerializeAsAny,
+    WithJsonSchema,
+)
+
+from domain.clock import on_toronto_clock, utc_milliseconds
+from domain.money import to_cent
+
+type Dollars = Annotated[
+    Decimal,
+    AfterValidator(to_cent),
+    PlainSerializer(float, return_type=float),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+"""CAD as a JSON number with at most two decimals; exact, since a float prints its shortest form."""
+type Moment = Annotated[
+    AwareDatetime,
+    PlainSerializer(utc_milliseconds, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        }
+    ),
+]
+"""RFC 3339 in UTC with milliseconds and Z."""
+type LocalMoment = Annotated[
+    AwareDatetime,
+    AfterValidator(on_toronto_clock),
+    PlainSerializer(lambda instant: instant.isoformat(timespec="seconds"), return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d-0[45]:00$",
+        }
+    ),
+]
+"""RFC 3339 with Toronto's offset."""
+type Minutes = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+type Email = Annotated[str, WithJsonSchema({"type": "string", "format": "email"})]
+"""Lower case."""
+type Phone = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{9,14}$"})]
+"""E.164."""
+type Role = Literal["student", "tutor", "admin"]
+
+
+class Part(BaseModel):
+    """An object on the wire. Its schema is compiled when it is first used: few functions tell more than one fact."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, defer_build=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class Payload(Part):
+    """The object under `payload`. `type` names the event, one of `domain.webhooks.event_types.EVENTS`."""
+
+    type: ClassVar[str]
+
+    @property
+    def dedupe_key(self) -> str:
+        """The same fact always has the same key (b.4)."""
+        raise NotImplementedError
+
+    @property
+    def ordering_key(self) -> str:
+        """Events with one key are numbered in sequence (b.5)."""
+        raise NotImplementedError
+
+
+class Contact(Part):
+    """A person whom Make.com may write to."""
+
+    id: UUID
+    first_name: str
+    last_name: str
+    email: Email
+    phone: Phone | None
+
+
+class Envelope(Part):
+    """What is sent: `domain.webhooks.outbox` writes it once, when the fact is recorded."""
+
+    type: str
+    event_id: Annotated[str, WithJsonSchema({"type": "string", "pattern": "^evt_[0-9a-f]{32}$"})]
+    sent_at: Moment
+    timestamp: Moment
+    schema_version: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+    sequence: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+    environment: Literal["prod", "staging", "dev"]
+    payload: SerializeAsAny[Payload]
