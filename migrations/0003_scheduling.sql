@@ -50,6 +50,7 @@ CREATE TABLE time_offs (
     reason text CHECK (length(reason) <= 500),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (isfinite(start_datetime) AND isfinite(end_datetime)),
     CHECK (end_datetime > start_datetime)
 );
 CREATE INDEX time_offs_of_tutor ON time_offs (tutor_id, end_datetime);
@@ -74,13 +75,14 @@ CREATE TABLE time_claims (
 );
 CREATE INDEX time_claims_expiring ON time_claims (expires_at) WHERE kind = 'hold';
 
--- Everything that decides when a tutor can be booked between two instants, as arrays of integers:
+-- Everything that decides when a tutor can be booked between two instants. Arrays of integers:
 -- weekly {weekday, first and end wall half hour}; exceptions {first and last day (days since 0001-01-01, that day
--- being 1), 1 if open, first and end wall half hour}; what is taken, from and until which half hour since 1970,
--- rounded outward. One row; a table so that the planner sees through it into the query around.
+-- being 1), 1 if open, first and end wall half hour}. What is taken: from and until which half hour since 1970, rounded
+-- outward, four bytes each, which costs less than an array. One row; a table so that the planner sees through it into
+-- the query around.
 CREATE FUNCTION tutor_calendar(
     tutor uuid, first_day date, last_day date, from_instant timestamptz, to_instant timestamptz, at timestamptz)
-    RETURNS TABLE (weekly int[], exceptions int[], taken_from int[], taken_until int[])
+    RETURNS TABLE (weekly int[], exceptions int[], taken_from bytea, taken_until bytea)
     ROWS 1 STABLE PARALLEL SAFE LANGUAGE sql
 BEGIN ATOMIC
     SELECT (SELECT array_agg(ARRAY[weekday, date_part('epoch', start_time) / 1800,
@@ -92,8 +94,8 @@ BEGIN ATOMIC
                                    coalesce(date_part('epoch', end_time) / 1800, 48)]::int[])
               FROM availability_exceptions
              WHERE tutor_id = tutor AND end_date >= first_day AND start_date <= last_day),
-           array_agg(floor(date_part('epoch', begins) / 1800)::int),
-           array_agg(ceil(date_part('epoch', ends) / 1800)::int)
+           string_agg(int4send(floor(date_part('epoch', begins) / 1800)::int), ''),
+           string_agg(int4send(ceil(date_part('epoch', ends) / 1800)::int), '')
       FROM (SELECT lower(during), upper(during) FROM time_claims
              WHERE tutor_id = tutor AND during && tstzrange(from_instant, to_instant)
                AND (kind = 'appointment' OR expires_at > at)

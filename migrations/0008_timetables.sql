@@ -6,7 +6,7 @@ CREATE FUNCTION timetables(
     course_ids uuid[], course_slug text, first_day date, last_day date, from_instant timestamptz,
     to_instant timestamptz, at timestamptz)
     RETURNS TABLE (course_id uuid, title_fr text, student_rate_cad numeric, tutor_id uuid, display_name text,
-                   weekly int[], exceptions int[], taken_from int[], taken_until int[])
+                   weekly int[], exceptions int[], taken_from bytea, taken_until bytea)
     STABLE LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS
 $$
 BEGIN

@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 
 from domain.errors import Refused
 from domain.scheduling.availability import TutorCalendar, reach_of
+from domain.scheduling.grid import read_half_hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def read_timetables(answer: Cursor[Any]) -> dict[UUID, Timetable]:
             timetable = timetables[course_id] = Timetable(course_id, title, rate, {}, {})
         if tutor_id is not None:
             timetable.names[tutor_id] = name
-            taken = list(zip(taken_from or (), taken_until or (), strict=True))
+            taken = list(
+                zip(read_half_hours(taken_from or b""), read_half_hours(taken_until or b""), strict=True)
+            )
             timetable.calendars[tutor_id] = TutorCalendar(tutor_id, weekly or (), exceptions or (), taken)
     return timetables

@@ -4,6 +4,8 @@ Toronto's offsets are whole hours, so the local grid and the absolute grid are t
 clock's reading of a half hour changes, twice a year.
 """
 
+import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -45,6 +47,14 @@ def run(start: int, end: int) -> int:
     """Bits `start` up to but not including `end`; none when the run is empty or lies below bit 0."""
     start = max(start, 0)
     return ((1 << (end - start)) - 1) << start if end > start else 0
+
+
+def read_half_hours(sent: bytes) -> Sequence[int]:
+    """Half hours as PostgreSQL sends integers: 32 bits each, big-endian."""
+    steps = array("i", sent)
+    if sys.byteorder == "little":
+        steps.byteswap()
+    return steps
 
 
 def bits_of(bits: int) -> Iterator[int]:
