@@ -289,12 +289,12 @@ def ended(shop: Shop, how: str) -> Browser:
         case "revoked":
             return shop.signed_in(revoked_at=now - timedelta(minutes=1))
         case _:
-            student = shop.signed_in()
-            shop.world.connection.execute("UPDATE users SET status = 'suspended' WHERE role = 'student'")
-            return student
+            tutor = shop.signed_in(role="tutor")
+            shop.world.connection.execute("UPDATE users SET status = 'suspended' WHERE role = 'tutor'")
+            return tutor
 
 
-@pytest.mark.parametrize("how", ["expired", "revoked", "suspended"])
+@pytest.mark.parametrize("how", ["expired", "revoked", "a suspended tutor's"])
 def test_a_session_that_has_ended_is_refused_as_a_token_and_ignored_as_a_cookie(shop: Shop, how: str) -> None:
     visitor = ended(shop, how)
 
@@ -326,6 +326,18 @@ def test_tutors_and_administrators_have_no_cart(shop: Shop, role: str) -> None:
     assert [(answer.status, answer.code, answer.body["detail"], answer.cookies) for answer in answers] == [
         (403, "BOOKING_NOT_ALLOWED", "Ce compte ne peut pas effectuer de réservation", [])
     ] * 5
+
+
+def test_a_suspended_student_does_not_buy(shop: Shop) -> None:
+    """Spec B.14: they may still sign in, see and cancel."""
+    student = shop.signed_in()
+    shop.world.connection.execute("UPDATE users SET status = 'suspended' WHERE role = 'student'")
+
+    with nothing_written(shop.world.connection):
+        answers = [call(shop, student) for call in EVERY_ROUTE]
+
+    assert [(answer.status, answer.code) for answer in answers] == [(403, "BOOKING_NOT_ALLOWED")] * 5
+    assert student.get("/v1/me").body["status"] == "suspended"
 
 
 def test_the_role_is_read_from_the_database_at_every_request(shop: Shop) -> None:

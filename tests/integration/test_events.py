@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from adapters import jobs, sqs, stripe_payments
+from domain.accounts.passwords import hash_password
 from local import seed
 from local.stripe_double import StripeDouble
 from tests.conftest import Database
@@ -78,6 +80,16 @@ def test_the_cart_and_checkout_events_are_one_guest_about_to_pay() -> None:
     ]
     assert checkout_status == 201
     assert (checkout["status"], checkout["amount_cad"]) == ("requires_payment", "45.00")
+
+
+@pytest.mark.usefixtures("demonstration")
+def test_the_accounts_event_signs_the_student_in(connection: psycopg.Connection) -> None:
+    connection.execute("UPDATE users SET password_hash = %s", (hash_password(seed.PASSWORD),))
+    connection.commit()
+
+    status, signed_in = answer_of("accounts")
+
+    assert (status, signed_in["user"]["email"]) == (200, seed.STUDENT)
 
 
 @pytest.mark.usefixtures("demonstration")

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from functions.accounts import app as accounts
 from functions.cart import app as cart
 from functions.catalog import app as catalog
 from functions.checkout import app as checkout
@@ -21,6 +22,8 @@ HANDLERS: dict[str, ModuleType] = {
     "/v1/cart": cart,
     "/v1/checkout": checkout,
     "/v1/stripe": stripe_webhook,
+    "/v1/auth": accounts,
+    "/v1/me": accounts,
     "/": system,
 }
 CONTEXT = SimpleNamespace(
@@ -63,6 +66,9 @@ class Browser:
     def put(self, path: str, body: Any) -> Answer:
         return self.request("PUT", path, body)
 
+    def patch(self, path: str, body: Any) -> Answer:
+        return self.request("PATCH", path, body)
+
     def delete(self, path: str) -> Answer:
         return self.request("DELETE", path)
 
@@ -82,6 +88,8 @@ class Browser:
         for cookie in cookies:
             for name, morsel in SimpleCookie(cookie).items():
                 self.cookies[name] = morsel.value
+                if morsel["max-age"] == "0":
+                    del self.cookies[name]
         text = raw.get("body") or ""
         return Answer(
             raw["statusCode"], raw.get("headers", {}), json.loads(text) if text else None, cookies, text

@@ -69,17 +69,33 @@ class Visit:
     @cached_property
     def person(self) -> Person | None:
         """The signed-in person. A bearer token that opens nothing is refused; a stale cookie is a guest's."""
-        bearer = self._headers.get("authorization", "")
-        if bearer:
-            scheme, _, token = bearer.partition(" ")
-            person = (
-                find_person(self.connection, token.strip(), self.now) if scheme.lower() == "bearer" else None
-            )
-            if person is None:
-                raise Refused("UNAUTHENTICATED")
-            return person
-        cookie = self._read_cookie(SESSION_COOKIE)
-        return find_person(self.connection, cookie, self.now) if cookie else None
+        token = self.session_token
+        person = find_person(self.connection, token, self.now) if token else None
+        if person is None and self._headers.get("authorization"):
+            raise Refused("UNAUTHENTICATED")
+        return person
+
+    @property
+    def session_token(self) -> str | None:
+        """The session token that was sent, whatever it opens: the header's when there is one, else the cookie's."""
+        header = self._headers.get("authorization")
+        if not header:
+            return self._read_cookie(SESSION_COOKIE)
+        scheme, _, token = header.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+
+    @property
+    def signed_in(self) -> Person:
+        """The signed-in person. Refuses everybody else with UNAUTHENTICATED."""
+        if self.person is None:
+            raise Refused("UNAUTHENTICATED")
+        return self.person
+
+    @property
+    def guest(self) -> Buyer | None:
+        """The guest of the cart cookie, if one was sent."""
+        cookie = self._read_cookie(CART_COOKIE)
+        return Buyer.guest(cookie) if cookie else None
 
     @cached_property
     def buyer(self) -> Buyer:
@@ -95,9 +111,8 @@ class Visit:
     @cached_property
     def buyers(self) -> list[Buyer]:
         """Everyone the caller can prove to be: a signed-in student, and the guest of the cart cookie."""
-        cookie = self._read_cookie(CART_COOKIE)
         student = [Buyer.student(self.person.user_id)] if self.person else []
-        return student + ([Buyer.guest(cookie)] if cookie else [])
+        return student + ([self.guest] if self.guest else [])
 
     def header(self, name: str) -> str | None:
         return self._headers.get(name.lower())
@@ -121,12 +136,23 @@ class Visit:
             )
         )
 
+    def forget_cookie(self, name: str) -> None:
+        self.set_cookie(name, "", 0)
+
     def answer[T](self, body: T, status: int = HTTPStatus.OK) -> Response[T]:
         """A success: the resource itself, never kept by a cache."""
         return Response(
             status_code=status,
             content_type="application/json",
             body=body,
+            headers={"Cache-Control": "no-store"},
+            cookies=list(self._cookies),
+        )
+
+    def done(self) -> Response[None]:
+        """A success with nothing to tell."""
+        return Response(
+            status_code=HTTPStatus.NO_CONTENT,
             headers={"Cache-Control": "no-store"},
             cookies=list(self._cookies),
         )

@@ -30,31 +30,43 @@ class Buyer:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A signed-in person. The role is read from the database on every request (decision 7)."""
+    """A signed-in person. Role and standing are read from the database on every request (decision 7)."""
 
     user_id: UUID
     role: str
+    suspended: bool = False
+
+    @property
+    def may_enter(self) -> bool:
+        """A suspended student may still see and cancel what is booked; nobody else suspended may do anything."""
+        return self.role == "student" or not self.suspended
+
+    @property
+    def may_book(self) -> bool:
+        """Only students buy (spec 2.11), and not while suspended."""
+        return self.role == "student" and not self.suspended
 
 
 def find_person(connection: Connection[Any], session_token: str, now: datetime) -> Person | None:
-    """The active person behind a session token, or None when it opens nothing."""
+    """The person behind a session token, or None when it opens nothing."""
     row = (
         connection.cursor(row_factory=tuple_row)
         .execute(
             """
-        SELECT users.id, users.role::text FROM auth_sessions JOIN users ON users.id = user_id
+        SELECT users.id, users.role::text, users.status = 'suspended'
+          FROM auth_sessions JOIN users ON users.id = user_id
          WHERE token_hash = %(token_hash)s AND revoked_at IS NULL AND expires_at > %(now)s
-           AND users.status = 'active'
         """,
             {"token_hash": fingerprint(session_token), "now": now},
         )
         .fetchone()
     )
-    return Person(*row) if row else None
+    person = Person(*row) if row else None
+    return person if person and person.may_enter else None
 
 
 def as_buyer(person: Person) -> Buyer:
-    """The person as a buyer. Refuses with BOOKING_NOT_ALLOWED: only students buy (spec 2.11)."""
-    if person.role != "student":
+    """The person as a buyer. Refuses with BOOKING_NOT_ALLOWED."""
+    if not person.may_book:
         raise Refused("BOOKING_NOT_ALLOWED")
     return Buyer.student(person.user_id)

@@ -134,3 +134,52 @@ def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None
 
 def clear_coupon(connection: Connection[Any], cart_id: UUID) -> None:
     connection.execute("UPDATE carts SET coupon_id = NULL WHERE id = %(id)s", {"id": cart_id})
+
+
+def create_heir(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetime) -> None:
+    """An empty cart for a student who has none, if there is a guest's to merge into it."""
+    connection.execute(
+        """
+        INSERT INTO carts (id, user_id, created_at, updated_at)
+        SELECT %(id)s, %(user_id)s, %(now)s, %(now)s FROM carts WHERE session_hash = %(session_hash)s
+        ON CONFLICT (user_id) DO NOTHING
+        """,
+        {"id": new_id(), "user_id": student.user_id, "session_hash": guest.session_hash, "now": now},
+    )
+
+
+def lock_both(connection: Connection[Any], guest: Buyer, student: Buyer) -> Cursor[Any]:
+    """Two carts locked until the transaction ends, by id so that nobody waits in a circle.
+
+    A row for each that there is: whether it is the guest's.
+    """
+    return connection.cursor(row_factory=tuple_row).execute(
+        """
+        SELECT user_id IS NULL FROM carts WHERE user_id = %(user_id)s OR session_hash = %(session_hash)s
+         ORDER BY id FOR UPDATE
+        """,
+        {"user_id": student.user_id, "session_hash": guest.session_hash},
+    )
+
+
+def move_items(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> None:
+    """Those taken out earlier as well, so that taking them out again stays harmless."""
+    connection.execute(
+        "UPDATE cart_items SET cart_id = %(to_cart)s WHERE cart_id = %(from_cart)s",
+        {"from_cart": from_cart, "to_cart": to_cart},
+    )
+
+
+def inherit_coupon(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> None:
+    """The one cart's coupon, when the other has none."""
+    connection.execute(
+        """
+        UPDATE carts SET coupon_id = coalesce(carts.coupon_id, other.coupon_id)
+          FROM carts AS other WHERE carts.id = %(to_cart)s AND other.id = %(from_cart)s
+        """,
+        {"from_cart": from_cart, "to_cart": to_cart},
+    )
+
+
+def delete_cart(connection: Connection[Any], cart_id: UUID) -> None:
+    connection.execute("DELETE FROM carts WHERE id = %(id)s", {"id": cart_id})

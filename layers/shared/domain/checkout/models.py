@@ -33,15 +33,20 @@ class EmailExists(BaseModel):
     exists: bool
 
 
-class AccountForm(RequestBody):
-    """The account a guest's payment will open. The password is only ever kept as a hash."""
+class NewPassword(RequestBody):
+    """A password typed twice. It is only ever kept as a hash."""
+
+    password: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
+    password_confirmation: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
+
+
+class AccountForm(NewPassword):
+    """The account a guest's payment will open."""
 
     email: TypedEmail
     first_name: Name
     last_name: Name
     phone: Line | None = None
-    password: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
-    password_confirmation: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
 
 class Billing(RequestBody):
@@ -114,10 +119,10 @@ def read_email(text: str) -> str:
     return email
 
 
-def read_phone(text: str | None) -> str | None:
+def read_phone(text: str | None, field: str = "account.phone") -> str | None:
     """A phone number in E.164, or none when empty; ten digits without a plus are Canadian.
 
-    Refuses with VALIDATION_FAILED.
+    Refuses with VALIDATION_FAILED, naming the field.
     """
     if text is None or not text.strip():
         return None
@@ -128,7 +133,7 @@ def read_phone(text: str | None) -> str | None:
             "VALIDATION_FAILED",
             errors=[
                 {
-                    "field": "account.phone",
+                    "field": field,
                     "code": "INVALID",
                     "detail": "Ce numéro de téléphone est invalide.",
                 }
@@ -137,11 +142,11 @@ def read_phone(text: str | None) -> str | None:
     return f"+1{digits}" if len(digits) == 10 and not number.startswith("+") else f"+{digits}"
 
 
-def read_password(account: AccountForm) -> str:
+def read_password(form: NewPassword) -> str:
     """The chosen password. Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH."""
-    password = account.password.get_secret_value()
+    password = form.password.get_secret_value()
     if len(password) < passwords.MIN_LENGTH:
         raise Refused("PASSWORD_TOO_SHORT")
-    if password != account.password_confirmation.get_secret_value():
+    if password != form.password_confirmation.get_secret_value():
         raise Refused("PASSWORD_MISMATCH")
     return password

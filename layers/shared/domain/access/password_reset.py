@@ -1,0 +1,69 @@
+"""Getting back into an account whose password is lost (OP-G16)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from domain.access import queries
+from domain.access.models import PasswordReset, PasswordResetRequest
+from domain.accounts.accounts import find_account
+from domain.accounts.passwords import hash_password
+from domain.checkout.models import read_email, read_password
+from domain.errors import Refused
+from domain.ids import fingerprint, new_id, new_secret
+from domain.webhooks.events import PasswordResetRequested
+from domain.webhooks.outbox import Environment, record_facts
+
+TOKEN_TTL = timedelta(minutes=60)
+
+
+def request_reset(
+    connection: Connection[Any], form: PasswordResetRequest, environment: Environment, now: datetime
+) -> None:
+    """Have Make.com write to the person, if the e-mail is an active account's.
+
+    Nobody can tell: an e-mail without account leaves a token too, for nobody, and takes the same time.
+    """
+    token, expires_at = new_secret(), now + TOKEN_TTL
+    with connection.transaction():
+        queries.drop_expired_reset_tokens(connection, now)
+        answer = queries.put_reset_token(connection, fingerprint(token), _email_or_none(form), expires_at)
+        (user_id,) = answer.fetchone() or (None,)
+        person = find_account(connection, user_id, None).fetchone()
+        if person:
+            fact = PasswordResetRequested(
+                request_id=new_id(),
+                user_id=person.id,
+                email=person.email,
+                first_name=person.first_name,
+                last_name=person.last_name,
+                reset_token=token,
+                expires_at=expires_at,
+                requested_at=now,
+            )
+            record_facts(connection, [fact], environment, now)
+
+
+def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetime) -> None:
+    """Set a password with a token, once; every session of the person ends.
+
+    Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, RESET_TOKEN_INVALID.
+    """
+    new_hash = hash_password(read_password(form))
+    with connection.transaction():
+        taken = queries.take_reset_token(
+            connection, fingerprint(form.token.get_secret_value()), now
+        ).fetchone()
+        if taken is None:
+            raise Refused("RESET_TOKEN_INVALID")
+        queries.set_password(connection, taken[0], new_hash, now)
+        queries.revoke_sessions(connection, taken[0], now)
+
+
+def _email_or_none(form: PasswordResetRequest) -> str | None:
+    """What cannot be an e-mail is answered like one that nobody has."""
+    try:
+        return read_email(form.email)
+    except Refused:
+        return None

@@ -1,0 +1,55 @@
+"""One's own profile and password."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.access import queries
+from domain.access.models import PasswordChange, PersonView, ProfileChange
+from domain.accounts.callers import Person
+from domain.accounts.passwords import hash_password, is_password
+from domain.checkout.models import read_password, read_phone
+from domain.clock import on_toronto_clock
+from domain.errors import Refused
+from domain.ids import fingerprint
+
+
+def view_profile(connection: Connection[Any], user_id: UUID) -> PersonView:
+    """The person as they may see themselves: no secret, no pay."""
+    row = queries.find_profile(connection, user_id).fetchone()
+    if row is None:
+        raise LookupError("a session without a person")  # the database forbids it
+    return PersonView(**row | {"created_at": on_toronto_clock(row["created_at"])})
+
+
+def change_profile(
+    connection: Connection[Any], person: Person, form: ProfileChange, now: datetime
+) -> PersonView:
+    """Change names and phone, never the e-mail. Refuses with VALIDATION_FAILED."""
+    changes = form.model_dump(exclude_unset=True)
+    if "phone" in changes:
+        changes["phone"] = read_phone(form.phone, field="phone")
+    queries.change_profile(connection, person.user_id, changes, now)
+    return view_profile(connection, person.user_id)
+
+
+def change_password(
+    connection: Connection[Any], person: Person, form: PasswordChange, session_token: str, now: datetime
+) -> None:
+    """Set another password; every other session of the person ends, and a reset under way with them (X-33).
+
+    Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, CURRENT_PASSWORD_INVALID.
+    """
+    new_hash = hash_password(read_password(form))
+    identity = queries.find_identity(connection, user_id=person.user_id).fetchone()
+    stored_hash = identity.password_hash if identity else None
+    if not is_password(form.current_password.get_secret_value(), stored_hash):
+        raise Refused("CURRENT_PASSWORD_INVALID")
+    with connection.transaction():
+        queries.drop_reset_token(connection, person.user_id)
+        if not queries.lock_identity(connection, person.user_id, stored_hash).fetchone():
+            raise Refused("CURRENT_PASSWORD_INVALID")  # changed a moment ago, in another tab
+        queries.set_password(connection, person.user_id, new_hash, now)
+        queries.revoke_sessions(connection, person.user_id, now, but=fingerprint(session_token))

@@ -1,0 +1,99 @@
+"""Signing in, with the cart that was filled before, and signing out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Rollback
+
+from domain.access import queries
+from domain.access.models import Credentials, SignedIn
+from domain.access.profile import view_profile
+from domain.access.queries import Identity
+from domain.accounts.accounts import OpenSession, open_session
+from domain.accounts.callers import Buyer, Person
+from domain.accounts.passwords import hash_password, is_outdated, is_password
+from domain.cart.merge_carts import meet, merge
+from domain.checkout.models import read_email
+from domain.checkout.withdraw import hand_over, withdraw
+from domain.clock import on_toronto_clock
+from domain.errors import Refused
+from domain.ids import fingerprint
+from domain.transactions import retried_on_deadlock
+
+TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The answer, and whether the guest who came in is now the account's: their cookie has served."""
+
+    answer: SignedIn
+    guest_is_gone: bool
+
+
+def sign_in(connection: Connection[Any], form: Credentials, guest: Buyer | None, now: datetime) -> Entry:
+    """Open a session for who knows the password, and give a student's account the guest's cart (§5.3).
+
+    An unknown e-mail and a wrong password are one answer and take one time. Refuses with EMAIL_INVALID,
+    INVALID_CREDENTIALS.
+    """
+    email, password = read_email(form.email), form.password.get_secret_value()
+    for _ in range(TRIES):  # another sign-in may renew the hash between our look at it and our session
+        identity = queries.find_identity(connection, email=email).fetchone()
+        known = is_password(password, identity.password_hash if identity else None)
+        if identity is None or not known or not _person(identity).may_enter:
+            break
+        renewed_hash = hash_password(password) if is_outdated(identity.password_hash or "") else None
+        session = _enter(connection, identity, renewed_hash, guest, now)
+        if session:
+            answer = SignedIn(
+                user=view_profile(connection, identity.id),
+                session_token=session.token,
+                expires_at=on_toronto_clock(session.expires_at),
+            )
+            return Entry(answer, guest_is_gone=_person(identity).may_book)
+    raise Refused("INVALID_CREDENTIALS")
+
+
+def sign_out(connection: Connection[Any], session_token: str | None, now: datetime) -> None:
+    """End a session; harmless when it has ended or never was."""
+    if session_token:
+        queries.revoke_session(connection, fingerprint(session_token), now)
+
+
+@retried_on_deadlock
+def _enter(
+    connection: Connection[Any],
+    identity: Identity,
+    renewed_hash: str | None,
+    guest: Buyer | None,
+    now: datetime,
+) -> OpenSession | None:
+    """In one transaction: the cart and the session; None, and nothing done, when the password is another now."""
+    with connection.transaction():
+        if guest and _person(identity).may_book:
+            _take_over_cart(connection, guest, identity.id, now)
+        if not queries.lock_identity(connection, identity.id, identity.password_hash).fetchone():
+            raise Rollback
+        if renewed_hash:
+            queries.set_password(connection, identity.id, renewed_hash, now)
+        return open_session(connection, identity.id, now)
+    return None
+
+
+def _take_over_cart(connection: Connection[Any], guest: Buyer, user_id: UUID, now: datetime) -> None:
+    """What either cart was being paid with is withdrawn: the sessions are about to be the account's."""
+    meeting = meet(connection, guest, Buyer.student(user_id), now)
+    if meeting is None:
+        return
+    withdraw(connection, meeting.guest.id)
+    if meeting.brings_something:
+        withdraw(connection, meeting.own.id)
+    hand_over(connection, meeting.guest.id, meeting.own.id)
+    merge(connection, meeting, now)
+
+
+def _person(identity: Identity) -> Person:
+    return Person(identity.id, identity.role, identity.suspended)

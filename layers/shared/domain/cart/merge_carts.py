@@ -1,0 +1,79 @@
+"""A guest turns out to have an account: what they chose goes to the account's cart (spec 5.3, X-51)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from domain.accounts.callers import Buyer
+from domain.cart import queries
+from domain.cart.cart import Cart, CartItem
+from domain.cart.view_cart import the_cart
+from domain.scheduling import claims
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Two carts that are to become one."""
+
+    guest: Cart
+    own: Cart
+
+    @property
+    def brings_something(self) -> bool:
+        return bool(self.guest.items or self.guest.coupon)
+
+    @property
+    def dropped(self) -> Sequence[CartItem]:
+        """What has no place in the one cart.
+
+        Of one tutor's time chosen twice, the choice whose hold has lapsed; of two sessions that may not overlap
+        (spec 2.6), the account's: the guest's is the more recent choice.
+        """
+        repeated = [
+            mine
+            for mine in self.guest.items
+            if not mine.held and any(_is_one_time(mine, own) and own.held for own in self.own.items)
+        ]
+        brought = [mine for mine in self.guest.items if mine not in repeated]
+        in_the_way = [
+            own
+            for own in self.own.items
+            if any(_is_one_time(mine, own) or mine.collides_with(own) for mine in brought)
+        ]
+        return [*repeated, *in_the_way]
+
+
+def meet(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetime) -> Meeting | None:
+    """The guest's cart and the student's, the latter made when missing, both locked until the transaction ends.
+
+    None when the guest has no cart: never had one, or another sign-in has merged it.
+    """
+    queries.create_heir(connection, guest, student, now)
+    if (True,) not in queries.lock_both(connection, guest, student).fetchall():
+        return None
+    return Meeting(
+        guest=the_cart(queries.read_cart(connection, guest, now)),
+        own=the_cart(queries.read_cart(connection, student, now)),
+    )
+
+
+def merge(connection: Connection[Any], meeting: Meeting, now: datetime) -> None:
+    """Move the guest's sessions with their holds, drop what has no place and free its time, delete the guest's cart.
+
+    A claim is its session's, whoever's cart that is in, so holds need no change and expire when they would have.
+    """
+    dropped = [item.id for item in meeting.dropped]
+    queries.remove_items(connection, dropped, now)
+    claims.release(connection, dropped)
+    queries.move_items(connection, meeting.guest.id, meeting.own.id)
+    if meeting.brings_something:
+        queries.inherit_coupon(connection, meeting.guest.id, meeting.own.id)
+        queries.advance_version(connection, meeting.own.id, now)
+    queries.delete_cart(connection, meeting.guest.id)
+
+
+def _is_one_time(one: CartItem, other: CartItem) -> bool:
+    return (one.tutor_id, one.start) == (other.tutor_id, other.start)
