@@ -17,7 +17,7 @@ run: .venv/run.stamp ## start the whole system on this machine (PORT=3000)
 	@exec $(PY) -m local
 
 test: .venv/dev.stamp ## every test, against a real PostgreSQL
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n auto --dist worksteal
 
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
 	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
