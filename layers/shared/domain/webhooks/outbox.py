@@ -1,17 +1,18 @@
 """Facts waiting to leave: recorded by the transaction that made them true, picked up by the relay.
 
-`sequence` is known before the body is frozen, so whoever records facts of an aggregate that already has some must
-hold that aggregate's row lock (b.5).
+A fact is told once, ever: its `dedupe_key` is unique, and its row outlives its body. Facts of one aggregate are
+numbered 1, 2, 3… without a gap: whoever records waits for the rival who is recording another of the same aggregate.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from psycopg import Connection
 
+from domain.clock import utc_milliseconds
 from domain.ids import time_ordered_id
-from domain.webhooks.events import Envelope, Payload
 
 SCHEMA_VERSION = 1
 ENQUEUED_LEASE = timedelta(minutes=10)
@@ -19,42 +20,95 @@ ENQUEUED_LEASE = timedelta(minutes=10)
 type Environment = Literal["prod", "staging", "dev"]
 
 
+class Fact(Protocol):
+    """What can be told: implemented by `domain.webhooks.events.Payload`, which costs pydantic to load."""
+
+    type: ClassVar[str]
+
+    @property
+    def dedupe_key(self) -> str: ...
+    @property
+    def ordering_key(self) -> str: ...
+    def model_dump_json(self) -> str: ...
+
+
 def record_facts(
     connection: Connection[Any],
-    facts: Sequence[Payload],
+    facts: Sequence[Fact],
     environment: Environment,
     now: datetime,
     last_sequence: int = 0,
 ) -> None:
-    """Store facts of one aggregate, in order, as the bytes that will be sent. A fact told before is ignored."""
-    for sequence, fact in enumerate(facts, start=last_sequence + 1):
-        event_id = f"evt_{time_ordered_id(now).hex}"
-        envelope = Envelope.model_construct(
-            type=fact.type,
-            event_id=event_id,
-            sent_at=now,
-            timestamp=now,
-            schema_version=SCHEMA_VERSION,
-            sequence=sequence,
-            environment=environment,
-            payload=fact,
-        )
-        connection.execute(
-            """
-            INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at)
-            VALUES (%(event_id)s, %(type)s, %(dedupe_key)s, %(ordering_key)s, %(sequence)s, %(body)s, %(now)s, %(now)s)
-            ON CONFLICT (dedupe_key) DO NOTHING
-            """,
-            {
-                "event_id": event_id,
-                "type": fact.type,
-                "dedupe_key": fact.dedupe_key,
-                "ordering_key": fact.ordering_key,
-                "sequence": sequence,
-                "body": envelope.model_dump_json().encode(),
-                "now": now,
-            },
-        )
+    """Store facts, in order, as the bytes that will be sent. A fact told before is ignored.
+
+    `last_sequence` is what callers gave while they numbered; the database numbers now, and it is ignored.
+
+    The last thing a transaction does: it waits for whoever is telling of the same aggregates, and for nobody else.
+    Two statements, whatever the number of facts, and no answer is awaited.
+    """
+    new = {fact.dedupe_key: fact for fact in reversed(facts)}
+    told = [fact for fact in facts if new.get(fact.dedupe_key) is fact]
+    if told:
+        _one_at_a_time(connection, {fact.ordering_key for fact in told})
+        _insert(connection, told, environment, now)
+
+
+def _one_at_a_time(connection: Connection[Any], ordering_keys: set[str]) -> None:
+    """Until the transaction ends nobody else numbers facts of these aggregates."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(%(keys)s::text[]) AS key",
+        {"keys": sorted(ordering_keys)},
+    )
+
+
+def _insert(
+    connection: Connection[Any], facts: Sequence[Fact], environment: Environment, now: datetime
+) -> None:
+    """The body is frozen here, around the number that only the database knows."""
+    ids = [f"evt_{time_ordered_id(now).hex}" for _ in facts]
+    connection.execute(
+        """
+        INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at)
+        SELECT event_id, type, dedupe_key, ordering_key, sequence,
+               before || convert_to(sequence::text, 'UTF8') || after, %(now)s, %(now)s
+          FROM (SELECT fact.*, row_number() OVER (PARTITION BY ordering_key ORDER BY place) + coalesce(
+                       (SELECT max(sequence) FROM outbox WHERE ordering_key = fact.ordering_key), 0) AS sequence
+                  FROM unnest(%(event_id)s::text[], %(type)s::text[], %(dedupe_key)s::text[], %(ordering_key)s::text[],
+                              %(before)s::bytea[], %(after)s::bytea[]) WITH ORDINALITY
+                       AS fact (event_id, type, dedupe_key, ordering_key, before, after, place)
+                 WHERE NOT EXISTS (SELECT FROM outbox WHERE dedupe_key = fact.dedupe_key)) AS numbered
+         ORDER BY place
+        ON CONFLICT (dedupe_key) DO NOTHING
+        """,
+        {
+            "now": now,
+            "event_id": ids,
+            "type": [fact.type for fact in facts],
+            "dedupe_key": [fact.dedupe_key for fact in facts],
+            "ordering_key": [fact.ordering_key for fact in facts],
+            "before": [
+                _before_sequence(fact, event_id, now) for fact, event_id in zip(facts, ids, strict=True)
+            ],
+            "after": [_after_sequence(fact, environment) for fact in facts],
+        },
+    )
+
+
+def _before_sequence(fact: Fact, event_id: str, now: datetime) -> bytes:
+    """The envelope (a.2) up to the number."""
+    written = utc_milliseconds(now)
+    head = {
+        "type": fact.type,
+        "event_id": event_id,
+        "sent_at": written,
+        "timestamp": written,
+        "schema_version": SCHEMA_VERSION,
+    }
+    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"sequence":'.encode()
+
+
+def _after_sequence(fact: Fact, environment: Environment) -> bytes:
+    return f',"environment":"{environment}","payload":{fact.model_dump_json()}}}'.encode()
 
 
 def last_sequence(connection: Connection[Any], ordering_key: str) -> int:

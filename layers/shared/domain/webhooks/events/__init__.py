@@ -10,10 +10,21 @@ from domain.webhooks.events.bookings import (
     BookingCreated,
     BookingRescheduled,
 )
+from domain.webhooks.events.courses import CourseCreated, CourseDeleted, CourseUpdated
+from domain.webhooks.events.messages import MessageSent
 from domain.webhooks.events.orders import OrderRefunded
+from domain.webhooks.events.ratings import RatingCreated, RatingUpdated
+from domain.webhooks.events.tickets import TicketCreated, TicketMessageAdded, TicketStatusChanged
+from domain.webhooks.events.tutors import (
+    TutorAvailabilityUpdated,
+    TutorCreated,
+    TutorRateUpdated,
+    TutorUpdated,
+)
 
 __all__ = [
     "EVENTS",
+    "PAYLOADS",
     "AppointmentCompleted",
     "AppointmentReminder",
     "BookedSession",
@@ -21,9 +32,50 @@ __all__ = [
     "BookingCreated",
     "BookingRescheduled",
     "Contact",
+    "CourseCreated",
+    "CourseDeleted",
+    "CourseUpdated",
     "Envelope",
+    "MessageSent",
     "OrderRefunded",
     "PasswordResetRequested",
     "Payload",
+    "RatingCreated",
+    "RatingUpdated",
     "Signup",
+    "TicketCreated",
+    "TicketMessageAdded",
+    "TicketStatusChanged",
+    "TutorAvailabilityUpdated",
+    "TutorCreated",
+    "TutorRateUpdated",
+    "TutorUpdated",
 ]
+
+PAYLOADS: dict[str, type[Payload]] = {
+    payload.type: payload
+    for payload in (
+        Signup,
+        BookingCreated,
+        BookingCancelled,
+        BookingRescheduled,
+        AppointmentCompleted,
+        OrderRefunded,
+        MessageSent,
+        RatingCreated,
+        RatingUpdated,
+        TicketCreated,
+        TicketStatusChanged,
+        TicketMessageAdded,
+        CourseCreated,
+        CourseUpdated,
+        CourseDeleted,
+        TutorCreated,
+        TutorUpdated,
+        TutorRateUpdated,
+        TutorAvailabilityUpdated,
+        PasswordResetRequested,
+        AppointmentReminder,
+    )
+}
+"""What each event says, by its type, in the contract's order; the last two are this product's own."""

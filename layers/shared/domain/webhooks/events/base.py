@@ -53,6 +53,7 @@ type LocalMoment = Annotated[
 ]
 """RFC 3339 with Toronto's offset."""
 type Minutes = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+type Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 type Email = Annotated[str, WithJsonSchema({"type": "string", "format": "email"})]
 """Lower case."""
 type Phone = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{9,14}$"})]

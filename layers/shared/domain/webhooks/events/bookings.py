@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.webhooks.events.base import (
     Contact,
+    Count,
     Dollars,
     Email,
     LocalMoment,
@@ -50,7 +51,7 @@ class BookingCreated(Payload):
     created_at: Moment
     student: Contact
     source: Literal["guest_checkout", "account_checkout", "manual"]
-    item_count: int
+    item_count: Count
     credit_applied_cad: Dollars
     amount_charged_cad: Dollars
     payment_reference: str | None

@@ -7,7 +7,7 @@ from domain.webhooks.events.base import Contact, Dollars, Moment, Payload
 
 
 class OrderRefunded(Payload):
-    """An administrator returned an order's money, some or all of it."""
+    """An order's money went back, some or all of it, by an administrator or because a time was lost."""
 
     type: ClassVar[str] = "order.refunded"
 

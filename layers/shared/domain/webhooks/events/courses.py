@@ -1,0 +1,55 @@
+"""An administrator's changes to what is sold."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.webhooks.events.base import Dollars, Moment, Payload
+
+
+class _Course(Payload):
+    """`version`, the course's, tells two changes apart."""
+
+    course_id: UUID
+    action: Literal["created", "updated", "deleted"]
+    slug: str
+    title_fr: str
+    student_rate_cad: Dollars
+    active: bool
+    changed_fields: list[str]
+    changed_by: UUID
+    changed_at: Moment
+    version: Annotated[int, Field(exclude=True)]
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.course_id}:{self.version}"
+
+    @property
+    def ordering_key(self) -> str:
+        return f"course:{self.course_id}"
+
+
+class CourseCreated(_Course):
+    """A course is offered."""
+
+    type: ClassVar[str] = "course.created"
+
+    action: Literal["created"] = "created"
+
+
+class CourseUpdated(_Course):
+    """A course was edited."""
+
+    type: ClassVar[str] = "course.updated"
+
+    action: Literal["updated"] = "updated"
+
+
+class CourseDeleted(_Course):
+    """A course is no longer offered: deleted or deactivated."""
+
+    type: ClassVar[str] = "course.deleted"
+
+    action: Literal["deleted"] = "deleted"

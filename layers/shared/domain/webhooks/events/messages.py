@@ -1,0 +1,52 @@
+"""What a student and a tutor write to each other."""
+
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import WithJsonSchema, model_validator
+
+from domain.webhooks.events.base import Count, Email, Moment, Payload
+
+CONTENT_LIMIT = 5_000
+"""Characters; an event stays below 20 KB by cutting texts, never identifiers (a.5)."""
+
+type Content = Annotated[str, WithJsonSchema({"type": "string", "maxLength": CONTENT_LIMIT})]
+type Party = Literal["student", "tutor"]
+
+
+class MessageSent(Payload):
+    """A student or a tutor wrote to the other. A text above CONTENT_LIMIT is cut here and flagged."""
+
+    type: ClassVar[str] = "message.sent"
+
+    message_id: UUID
+    sender_id: UUID
+    receiver_id: UUID
+    sender_name: str
+    receiver_name: str
+    content: Content
+    appointment_id: UUID | None
+    appointment_title: str | None
+    timestamp: Moment
+    sender_role: Party
+    receiver_role: Party
+    receiver_email: Email
+    content_truncated: bool = False
+    attachment_count: Count
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cut(cls, given: dict[str, Any]) -> dict[str, Any]:
+        content = given["content"]
+        return given | {
+            "content": content[:CONTENT_LIMIT],
+            "content_truncated": given.get("content_truncated", False) or len(content) > CONTENT_LIMIT,
+        }
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.message_id}"
+
+    @property
+    def ordering_key(self) -> str:
+        return f"message:{self.message_id}"

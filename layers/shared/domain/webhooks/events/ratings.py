@@ -1,0 +1,66 @@
+"""What a student thinks of a tutor. Tutors see it without a name: Make.com must not tell them whose it is."""
+
+from decimal import Decimal
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field, PlainSerializer, WithJsonSchema
+
+from domain.webhooks.events.base import Moment, Payload
+
+type Answer = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5})]
+type Score = Annotated[
+    Decimal,
+    PlainSerializer(float, return_type=float),
+    WithJsonSchema({"type": "number", "minimum": 1, "maximum": 5}),
+]
+"""The mean of four answers, at most two decimals."""
+type Comment = Annotated[str, WithJsonSchema({"type": "string", "maxLength": 2_000})]
+
+
+class _Rating(Payload):
+    rating_id: UUID
+    student_id: UUID
+    tutor_id: UUID
+    course_id: UUID
+    appointment_id: UUID | None
+    course_title_fr: str
+    tutor_name: str
+    q1_courtoisie: Answer
+    q2_maitrise: Answer
+    q3_pedagogie: Answer
+    q4_dynamisme: Answer
+    general_score: Score
+    comment: Comment | None
+    hidden: bool
+    created_at: Moment
+    updated_at: Moment
+    previous_general_score: Score | None
+
+    @property
+    def ordering_key(self) -> str:
+        return f"rating:{self.rating_id}"
+
+
+class RatingCreated(_Rating):
+    """A student rated a tutor for a course for the first time."""
+
+    type: ClassVar[str] = "rating.created"
+
+    previous_general_score: None = None
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.rating_id}"
+
+
+class RatingUpdated(_Rating):
+    """The same student changed that rating. `version`, the rating's, tells two changes apart."""
+
+    type: ClassVar[str] = "rating.updated"
+
+    version: Annotated[int, Field(exclude=True)]
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.rating_id}:{self.version}"

@@ -1,0 +1,78 @@
+"""A student's request for help. Internal notes never leave: none can be told."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field, WithJsonSchema
+
+from domain.webhooks.events.base import Email, Moment, Payload
+
+type Status = Literal["open", "in_progress", "resolved", "closed"]
+type PublicText = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 5_000})]
+
+
+class _Ticket(Payload):
+    ticket_id: UUID
+
+    @property
+    def ordering_key(self) -> str:
+        return f"ticket:{self.ticket_id}"
+
+
+class TicketCreated(_Ticket):
+    """A student opened a ticket."""
+
+    type: ClassVar[str] = "ticket.created"
+
+    user_id: UUID
+    user_email: Email
+    subject: str
+    category: Literal["booking", "payment", "technical", "other"]
+    priority: Literal["low", "medium", "high", "urgent"]
+    status: Status
+    created_at: Moment
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.ticket_id}"
+
+
+class TicketStatusChanged(_Ticket):
+    """A ticket's status changed; told only when it differs (F-16). `version` is the ticket's."""
+
+    type: ClassVar[str] = "ticket.status_changed"
+
+    user_id: UUID
+    user_email: Email
+    old_status: Status
+    new_status: Status
+    changed_by: UUID
+    reason: str | None
+    timestamp: Moment
+    subject: str
+    version: Annotated[int, Field(exclude=True)]
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.ticket_id}:{self.version}"
+
+
+class TicketMessageAdded(_Ticket):
+    """A public message was added. `user_id` and `user_email` are its author's; the owner is the one to tell (F-15)."""
+
+    type: ClassVar[str] = "ticket.message_added"
+
+    message_id: UUID
+    user_id: UUID
+    user_email: Email
+    sender_role: Literal["student", "admin"]
+    message: PublicText
+    is_internal: Literal[False] = False
+    timestamp: Moment
+    owner_id: UUID
+    owner_email: Email
+    subject: str
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.message_id}"
