@@ -32,18 +32,22 @@ class Meeting:
         Of one tutor's time chosen twice, the choice whose hold has lapsed; of two sessions that may not overlap
         (spec 2.6), the account's: the guest's is the more recent choice.
         """
-        repeated = [
-            mine
-            for mine in self.guest.items
-            if not mine.held and any(_is_one_time(mine, own) and own.held for own in self.own.items)
-        ]
+        repeated = [mine for mine in self.guest.items if self._is_kept_by_the_account(mine)]
         brought = [mine for mine in self.guest.items if mine not in repeated]
-        in_the_way = [
-            own
-            for own in self.own.items
-            if any(_is_one_time(mine, own) or mine.collides_with(own) for mine in brought)
-        ]
+        in_the_way = [own for own in self.own.items if any(_cannot_both_stay(mine, own) for mine in brought)]
         return [*repeated, *in_the_way]
+
+    def _is_kept_by_the_account(self, mine: CartItem) -> bool:
+        """Whether the account holds the very time whose hold the guest has let lapse, and will go on holding it."""
+        if mine.held:
+            return False
+        others = [other for other in self.guest.items if other is not mine]
+        return any(
+            own.held
+            and _is_one_time(mine, own)
+            and not any(_cannot_both_stay(other, own) for other in others)
+            for own in self.own.items
+        )
 
 
 def meet(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetime) -> Meeting | None:
@@ -77,3 +81,7 @@ def merge(connection: Connection[Any], meeting: Meeting, now: datetime) -> None:
 
 def _is_one_time(one: CartItem, other: CartItem) -> bool:
     return (one.tutor_id, one.start) == (other.tutor_id, other.start)
+
+
+def _cannot_both_stay(mine: CartItem, own: CartItem) -> bool:
+    return _is_one_time(mine, own) or mine.collides_with(own)

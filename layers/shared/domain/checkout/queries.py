@@ -25,11 +25,15 @@ def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Ch
 
 
 def lock_cart_of(connection: Connection[Any], checkout_id: UUID) -> None:
-    """Carts are locked before checkouts, always."""
-    connection.execute(
-        "SELECT id FROM carts WHERE id = (SELECT cart_id FROM checkouts WHERE id = %(id)s) FOR UPDATE",
-        {"id": checkout_id},
-    )
+    """Carts are locked before checkouts, always.
+
+    Asked twice: while the first waited, the owner may have signed in, and the cart become part of the account's.
+    """
+    for _ in range(2):
+        connection.execute(
+            "SELECT id FROM carts WHERE id = (SELECT cart_id FROM checkouts WHERE id = %(id)s) FOR UPDATE",
+            {"id": checkout_id},
+        )
 
 
 def lock_checkout(
