@@ -45,6 +45,7 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
         "SLOTS_UNAVAILABLE",
         "PRICE_CHANGED",
         "COUPON_INVALID",
+        "INSUFFICIENT_CREDITS",
         "AMOUNT_TOO_SMALL",
         "PAYMENT_RETURNED",
         "PAYMENT_UNAVAILABLE",

@@ -65,6 +65,15 @@ SPOILED = {
     "an account that was not told once": "DELETE FROM outbox WHERE type = 'signup'",
     "a signup that is not told first": "UPDATE outbox SET sequence = sequence + 10 WHERE type = 'signup'",
     "a coupon counted otherwise than used": "UPDATE coupons SET redemption_count = 0",
+    "a coupon reserved otherwise than it is being paid with": "UPDATE coupons SET reserved_count = 1",
+    "something reserved by what cannot be paid, or the reverse": """
+        INSERT INTO coupon_reservations SELECT checkouts.id, coupons.id, checkouts.created_at FROM checkouts, coupons
+    """,
+    "a credit account that is not the sum of its ledger, or is overspent": """
+        INSERT INTO credit_accounts (user_id, balance_cad) SELECT user_id, 1 FROM orders
+    """,
+    "an order whose credits were not debited once, or the reverse": "UPDATE orders SET credits_applied_cad = 0.01",
+    "a refund that Make was not told of once": "DELETE FROM outbox WHERE type = 'order.refunded'",
     "an order with a discount and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
     "a password's hash left behind": "UPDATE checkouts SET buyer = '{}'",
     "more sessions opened than accounts": """

@@ -163,7 +163,7 @@ def test_make_is_told_of_the_booked_sessions_only(world: World, shop: Shop) -> N
     guest.pays()
     world.webhooks()
 
-    _, booking = recorded(world)
+    _, booking, refund = recorded(world)
     assert faults(booking, envelope("booking.created")) == []
     payload = booking["payload"]
     money = ("subtotal_cad", "discount_cad", "total_cad", "amount_charged_cad")
@@ -175,6 +175,23 @@ def test_make_is_told_of_the_booked_sessions_only(world: World, shop: Shop) -> N
     ]
     assert [item["start_local"][:16] for item in payload["items"]] == ["2027-01-20T11:00", "2027-01-20T14:00"]
     assert given_back(world, guest.intent_id) == [4166]  # 45.00 less its share of the discount, 3.34
+    (row,) = world.rows("SELECT id, order_id FROM refunds")
+    (user,) = world.rows("SELECT id FROM users WHERE role = 'student'")
+    assert (refund["type"], refund["sequence"]) == ("order.refunded", 3)
+    student = refund["payload"].pop("student")
+    assert student == payload["student"]
+    assert refund["payload"] == {
+        "order_id": str(row["order_id"]),
+        "user_id": str(user["id"]),
+        "refund_amount": Decimal("41.66"),
+        "refund_reason": "Créneau devenu indisponible pendant le paiement",
+        "stripe_refund_id": None,
+        "processed_by": "00000000-0000-0000-0000-000000000000",
+        "affected_appointments": [],
+        "timestamp": booking["payload"]["created_at"],
+        "refund_id": str(row["id"]),
+        "is_full_refund": False,
+    }
     assert rows(world, "SELECT total_cad, refunded_cad FROM orders") == [
         (Decimal("125.00"), Decimal("41.66"))
     ]
@@ -250,7 +267,9 @@ def test_an_order_that_lost_every_session_is_refunded_whole(world: World, shop: 
     ]
     assert sorted(given_back(world, guest.intent_id)) == [4500, 4500]
     assert world.count("appointments") == 0
-    assert [event["type"] for event in recorded(world)] == ["signup"]
+    signup, refund = recorded(world)
+    assert (signup["type"], refund["type"]) == ("signup", "order.refunded")
+    assert (refund["payload"]["refund_amount"], refund["payload"]["is_full_refund"]) == (90, True)
     answer = guest.asks()
     assert (answer.body["status"], answer.body["order"]["status"]) == ("refunded", "refunded")
     assert answer.body["session_token"] is not None  # the account exists and is theirs

@@ -56,10 +56,12 @@ FINDINGS: Mapping[str, str] = {
           JOIN orders ON orders.id = item.order_id
           LEFT JOIN appointments ON appointments.order_item_id = item.id
           LEFT JOIN refunds ON refunds.order_item_id = item.id
+          LEFT JOIN credit_transactions AS credit ON credit.order_item_id = item.id AND credit.type = 'order_refund'
          WHERE (appointments.id IS NULL) <> (item.earnings_status = 'cancelled')
-            OR (appointments.id IS NOT NULL AND refunds.id IS NOT NULL)
-            OR (appointments.id IS NULL AND orders.source = 'stripe'
-                AND coalesce(refunds.amount_cents, 0) <> (line_total_cad - discount_share_cad) * 100)
+            OR (appointments.id IS NOT NULL AND num_nonnulls(refunds.id, credit.id) > 0)
+            OR (appointments.id IS NULL
+                AND coalesce(refunds.amount_cents, 0) + coalesce(credit.amount_cad, 0) * 100
+                    <> (line_total_cad - discount_share_cad) * 100)
     """,
     "an appointment that is not what was paid for": """
         SELECT appointments.id FROM appointments
@@ -76,7 +78,11 @@ FINDINGS: Mapping[str, str] = {
                  GROUP BY order_id) AS sold ON sold.order_id = orders.id
           LEFT JOIN (SELECT order_id, sum(amount_cents) AS cents FROM refunds GROUP BY order_id) AS back
             ON back.order_id = orders.id
-         WHERE (source = 'stripe' AND refunded_cad * 100 <> coalesce(cents, 0))
+          LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
+                      WHERE type = 'order_refund' GROUP BY order_id) AS credited ON credited.order_id = orders.id
+         WHERE refunded_cad * 100 <> coalesce(cents, 0) + coalesce(credited.cad, 0) * 100
+            OR coalesce(cents, 0) > (total_cad - credits_applied_cad) * 100
+            OR coalesce(credited.cad, 0) > credits_applied_cad
             OR status::text <> CASE booked WHEN items THEN 'paid' WHEN 0 THEN 'refunded' ELSE 'partially_refunded' END
     """,
     "a payment both booked and given back whole": """
@@ -105,7 +111,7 @@ FINDINGS: Mapping[str, str] = {
           LEFT JOIN (SELECT user_id, count(*) AS times FROM checkouts WHERE account_created GROUP BY 1) AS opened
             ON opened.user_id = users.id
          WHERE coalesce(told.times, 0) <> coalesce(opened.times, 0)
-            OR coalesce(told.times, 0) <> (role = 'student' AND password_hash IS NOT NULL)::int
+            OR (coalesce(told.times, 0) = 0 AND role = 'student' AND password_hash IS NOT NULL)
     """,
     "a signup that is not told first": """
         SELECT one.event_id FROM outbox AS one JOIN outbox AS other USING (ordering_key)
@@ -116,15 +122,57 @@ FINDINGS: Mapping[str, str] = {
             ON used.coupon_id = coupons.id AND NOT over_limit
          GROUP BY coupons.id HAVING redemption_count <> count(used.order_id)
     """,
+    "a coupon reserved otherwise than it is being paid with": """
+        SELECT coupons.id FROM coupons LEFT JOIN coupon_reservations AS kept ON kept.coupon_id = coupons.id
+         GROUP BY coupons.id HAVING reserved_count <> count(kept.checkout_id)
+    """,
+    "something reserved by what cannot be paid, or the reverse": """
+        SELECT checkouts.id FROM checkouts
+          LEFT JOIN coupon_reservations AS coupon ON coupon.checkout_id = checkouts.id
+          LEFT JOIN credit_reservations AS credit ON credit.checkout_id = checkouts.id
+         WHERE (coupon.checkout_id IS NOT NULL)
+               <> (checkouts.coupon_id IS NOT NULL AND status IN ('open', 'processing'))
+            OR coalesce(credit.amount_cad, 0)
+               <> CASE WHEN status IN ('open', 'processing') THEN credits_applied_cad ELSE 0 END
+    """,
+    "a credit account that is not the sum of its ledger, or is overspent": """
+        SELECT user_id FROM credit_accounts
+          LEFT JOIN (SELECT user_id, sum(amount_cad) AS cad FROM credit_transactions GROUP BY 1) AS entered
+              USING (user_id)
+          LEFT JOIN (SELECT user_id, sum(amount_cad) AS cad FROM credit_reservations GROUP BY 1) AS kept USING (user_id)
+         WHERE balance_cad <> coalesce(entered.cad, 0) OR reserved_cad <> coalesce(kept.cad, 0)
+            OR reserved_cad > balance_cad OR balance_cad < 0
+    """,
+    "an order whose credits were not debited once, or the reverse": """
+        SELECT orders.id FROM orders
+          LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
+                      WHERE type = 'order_payment' GROUP BY 1) AS debit ON debit.order_id = orders.id
+         WHERE coalesce(debit.cad, 0) <> -credits_applied_cad
+            OR source::text <> CASE WHEN total_cad > credits_applied_cad THEN 'stripe'
+                                    WHEN total_cad > 0 THEN 'credit' ELSE 'free' END
+    """,
+    "a refund that Make was not told of once": """
+        SELECT orders.id FROM orders
+          LEFT JOIN (SELECT payload->>'order_id' AS order_id, count(*) AS times,
+                            max((payload->>'refund_amount')::numeric) AS cad
+                       FROM (SELECT convert_from(body, 'UTF8')::jsonb->'payload' AS payload FROM outbox
+                              WHERE type = 'order.refunded') AS told GROUP BY 1) AS told
+            ON told.order_id = orders.id::text
+         WHERE coalesce(told.times, 0) <> (status <> 'paid')::int OR told.cad <> refunded_cad
+    """,
     "an order with a discount and no redemption, or the reverse": """
         SELECT orders.id FROM orders LEFT JOIN coupon_redemptions AS used ON used.order_id = orders.id
          WHERE (orders.coupon_id IS NULL) <> (used.order_id IS NULL) OR used.discount_cad <> orders.discount_cad
     """,
     "a password's hash left behind": """
-        SELECT id FROM checkouts WHERE status IN ('settled', 'refunded') AND buyer IS NOT NULL
+        SELECT id FROM checkouts
+         WHERE (status IN ('settled', 'refunded') AND buyer IS NOT NULL)
+            OR (status NOT IN ('open', 'processing') AND buyer ? 'password_hash')
     """,
     "more sessions opened than accounts": """
-        SELECT user_id FROM auth_sessions AS session GROUP BY user_id
+        SELECT user_id FROM auth_sessions AS session
+         WHERE created_at >= (SELECT min(created_at) FROM checkouts) -- who came signed in is not meant
+         GROUP BY user_id
         HAVING count(*) > (SELECT count(*) FROM checkouts WHERE account_created AND user_id = session.user_id)
     """,
     "two open checkouts of one cart": """
@@ -165,7 +213,7 @@ def _stripe(connection: Connection[Any], stripe: StripeDouble) -> Iterator[str]:
         if (intent.get("status"), intent.get("currency"), received) != (
             "succeeded",
             "cad",
-            order["total_cad"],
+            order["total_cad"] - order["credits_applied_cad"],
         ):
             yield f"an order that was not paid: {order['id']}"
     rows = {str(row["id"]): row for row in _rows(connection, "SELECT * FROM refunds")}
@@ -212,7 +260,11 @@ def _closed_books(connection: Connection[Any], stripe: StripeDouble) -> Iterator
     received = sum(intent["amount_received"] for intent in stripe.all("payment_intent"))
     refunded = sum(refund["amount"] for refund in stripe.all("refund"))
     ((kept,),) = connection.execute(
-        "SELECT coalesce(sum(total_cad - refunded_cad), 0) FROM orders WHERE source = 'stripe'"
+        """
+        SELECT coalesce((SELECT sum(total_cad - refunded_cad) FROM orders), 0)
+             + coalesce((SELECT sum(amount_cad) FROM credit_transactions
+                          WHERE type IN ('order_payment', 'order_refund')), 0)
+        """
     ).fetchall()
     if Decimal(received - refunded) / 100 != kept:
         yield f"Stripe keeps {received - refunded} cents, the orders say {kept}"

@@ -1,8 +1,8 @@
 """Stripe behind `domain.payments.gateway.Payments` (decision 11). Cents and Stripe's words stay in here."""
 
 import json
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cache, wraps
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ from uuid import UUID
 
 import stripe
 
-from adapters.settings import optional_setting, setting
+from adapters.settings import environment, optional_setting, setting
 from domain.errors import Refused
 from domain.payments.gateway import (
+    Dispute,
+    MadeRefund,
     Payment,
     PaymentFailed,
     PaymentRefused,
@@ -21,7 +23,7 @@ from domain.payments.gateway import (
 )
 
 if TYPE_CHECKING:
-    from stripe.params import PaymentIntentCreateParams
+    from stripe.params import CustomerCreateParams, PaymentIntentCreateParams
 
 API_VERSION = "2026-10-28.endive"
 # A checkout makes up to two calls, and must still answer in French before its function is stopped.
@@ -60,24 +62,38 @@ def _translated[**P, R](call: Callable[P, R]) -> Callable[P, R]:
 
 
 class StripePayments:
-    """Stripe's PaymentIntents and refunds. Every write carries an idempotency key."""
+    """Stripe's customers, PaymentIntents and refunds. Every write carries an idempotency key."""
 
     def __init__(self, client: stripe.StripeClient) -> None:
+        self._customers = client.v1.customers
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
 
     @_translated
-    def create_intent(self, checkout_id: UUID, amount_cents: int, receipt_email: str | None) -> Payment:
+    def create_customer(self, user_id: UUID, email: str, name: str) -> str:
+        customer: CustomerCreateParams = {
+            "email": email,
+            "name": name,
+            "metadata": {"user_id": str(user_id)},
+        }
+        key = f"customer:{user_id}:{_digest(email, name)}"
+        return self._customers.create(customer, {"idempotency_key": key}).id
+
+    @_translated
+    def create_intent(
+        self, checkout_id: UUID, amount_cents: int, receipt_email: str | None, customer_id: str | None
+    ) -> Payment:
         intent: PaymentIntentCreateParams = {
             "amount": amount_cents,
             "currency": "cad",
             "allowed_payment_method_types": ["card"],
-            "metadata": {"checkout_id": str(checkout_id)},
+            "metadata": {"checkout_id": str(checkout_id), "environment": environment()},
         }
         if receipt_email:
             intent["receipt_email"] = receipt_email
-        recipient = sha256((receipt_email or "").encode()).hexdigest()[:16]
-        key = f"checkout:{checkout_id}:{amount_cents}:{recipient}"
+        if customer_id:
+            intent["customer"] = customer_id
+        key = f"checkout:{checkout_id}:{amount_cents}:{_digest(receipt_email or '', customer_id or '')}"
         return _payment(self._intents.create(intent, {"idempotency_key": key}))
 
     @_translated
@@ -111,12 +127,17 @@ class StripePayments:
         )
         return refund.id
 
+    @_translated
+    def refunds_of(self, intent_id: str) -> Sequence[MadeRefund]:
+        return self._list_refunds(intent_id)
+
     def _find_refund(self, refund_id: UUID, intent_id: str) -> str | None:
-        made = self._refunds.list({"payment_intent": intent_id, "limit": 100})
-        for refund in made.auto_paging_iter():
-            if (refund.to_dict()["metadata"] or {}).get("refund_id") == str(refund_id):
-                return refund.id
-        return None
+        made = (made.service_id for made in self._list_refunds(intent_id) if made.refund_id == refund_id)
+        return next(made, None)
+
+    def _list_refunds(self, intent_id: str) -> Sequence[MadeRefund]:
+        pages = self._refunds.list({"payment_intent": intent_id, "limit": 100})
+        return [_made_refund(refund) for refund in pages.auto_paging_iter()]
 
 
 @cache
@@ -152,15 +173,46 @@ def _signed_at(signature: str) -> int:
 
 def payment_of(intent: dict[str, Any]) -> Payment:
     """The facts of a PaymentIntent as an event carries it."""
-    checkout_id = (intent.get("metadata") or {}).get("checkout_id")
+    metadata = intent.get("metadata") or {}
     return Payment(
         intent_id=intent["id"],
         status=_STATUSES[intent["status"]],
         amount_cents=intent["amount"],
         received_cents=intent["amount_received"],
         currency=intent["currency"].upper(),
-        checkout_id=_uuid(checkout_id),
+        checkout_id=_uuid(metadata.get("checkout_id")),
         client_secret=intent.get("client_secret"),
+        environment=metadata.get("environment"),
+        names_checkout="checkout_id" in metadata,
+    )
+
+
+def dispute_of(dispute: dict[str, Any]) -> Dispute:
+    """The facts of a dispute as an event carries it."""
+    return Dispute(
+        id=dispute["id"],
+        intent_id=dispute["payment_intent"] or "",
+        amount_cents=dispute["amount"],
+        currency=dispute["currency"].upper(),
+        reason=dispute["reason"],
+        status=dispute["status"],
+        opened_at=datetime.fromtimestamp(dispute["created"], UTC),
+        closed=dispute["status"] in ("won", "lost", "warning_closed", "prevented"),
+    )
+
+
+def _digest(*words: str) -> str:
+    """What a person's details add to an idempotency key: Stripe refuses a key again with other parameters."""
+    return sha256("\n".join(words).encode()).hexdigest()[:16]
+
+
+def _made_refund(refund: stripe.Refund) -> MadeRefund:
+    metadata = refund.to_dict()["metadata"] or {}
+    return MadeRefund(
+        service_id=refund.id,
+        amount_cents=refund.amount,
+        refund_id=_uuid(metadata.get("refund_id")),
+        failed=refund.status in ("failed", "canceled"),
     )
 
 

@@ -67,6 +67,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     "SLOTS_UNAVAILABLE": Sentence(409, "Certains créneaux de votre panier ne sont plus disponibles"),
     "PRICE_CHANGED": Sentence(409, "Le prix de votre panier a changé. Veuillez vérifier le nouveau total."),
     "AMOUNT_TOO_SMALL": Sentence(422, "Le montant à payer par carte doit être d'au moins 0,50 $."),
+    "INSUFFICIENT_CREDITS": Sentence(422, "Vos crédits disponibles ne suffisent pas"),
     "CHECKOUT_NOT_FOUND": Sentence(404, "Paiement introuvable"),
     "PAYMENT_UNAVAILABLE": Sentence(
         503, "Le service de paiement ne répond pas. Rien n'a été débité. Veuillez réessayer dans un instant."

@@ -57,10 +57,13 @@ class CartItem:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
+    """`credits_available` is what a student could pay with: the balance less what other payments have reserved."""
+
     id: UUID
     version: int
     coupon: Coupon | None = None
     items: Sequence[CartItem] = field(default_factory=tuple)
+    credits_available: Decimal = money.ZERO
 
     def with_items(self, items: Iterable[CartItem]) -> "Cart":
         return replace(self, items=tuple(sorted(items, key=lambda item: (item.start, item.id))))

@@ -35,7 +35,7 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
 
 def apply_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> CartView:
     """Put a coupon on the cart in place of any other. Refuses with COUPON_INVALID and the reason."""
-    coupon = find_coupon(connection, code, now)
+    coupon = find_coupon(connection, buyer, code, now)
     return _set_coupon(connection, buyer, coupon.id, now)
 
 

@@ -97,6 +97,6 @@ class CartView(BaseModel):
             subtotal_cad=str(cart.subtotal),
             discount_cad=str(discount),
             total_cad=str(cart.subtotal - discount),
-            credits_available_cad="0.00",
+            credits_available_cad=str(cart.credits_available),
             currency="CAD",
         )

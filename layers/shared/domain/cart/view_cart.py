@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import Connection, Cursor
 
+from domain import money
 from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
@@ -12,7 +13,8 @@ from domain.cart.models import CartView
 from domain.coupons.coupons import Coupon
 
 COUPON = slice(2, 11)
-ITEM = slice(11, None)
+ITEM = slice(11, 23)
+CREDITS = 23
 
 
 def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartView:
@@ -25,14 +27,21 @@ def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartV
 
 
 def find_cart(answer: Cursor[Any]) -> Cart | None:
-    """The cart out of the rows of type `cart_row` (0004), or None when there are none."""
+    """The cart out of the rows of type `cart_row` (0004, 0010), or None when there are none."""
     rows = answer.fetchall()
     if not rows:
         return None
     cart_id, version, *_ = rows[0]
     coupon_id, *_ = coupon = rows[0][COUPON]
     items = tuple(CartItem(*row[ITEM]) for row in rows if row[ITEM][0] is not None)
-    return Cart(cart_id, version, Coupon(*coupon) if coupon_id else None, items)
+    credits_available = rows[0][CREDITS]
+    return Cart(
+        cart_id,
+        version,
+        Coupon(*coupon) if coupon_id else None,
+        items,
+        money.ZERO if credits_available is None else credits_available,
+    )
 
 
 def the_cart(answer: Cursor[Any]) -> Cart:

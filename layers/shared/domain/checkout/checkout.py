@@ -33,6 +33,7 @@ class Checkout:
     total_cad: Decimal
     credits_applied_cad: Decimal
     amount_cents: int
+    expires_at: datetime
     settled_at: datetime | None
     order_id: UUID | None
     account_created: bool

@@ -1,6 +1,7 @@
-"""What Make.com is told of a settled checkout: the new account, then the booking (make-webhooks d)."""
+"""What Make.com is told of a settled checkout: the new account, the booking, what goes back (make-webhooks a, d)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -10,24 +11,48 @@ from domain.accounts.accounts import Account
 from domain.catalog.teachers import Teacher
 from domain.checkout.snapshot import SnapshotItem
 from domain.orders.orders import NewOrder
-from domain.webhooks.events import BookedSession, BookingCreated, Contact, Payload, Signup
+from domain.webhooks.events import (
+    BookedSession,
+    BookingCreated,
+    Contact,
+    OrderRefunded,
+    Payload,
+    Signup,
+)
+
+NOBODY = UUID(int=0)
+"""Who gave money back when no person did: the contract wants an id there, never null."""
 
 
-def booking_facts(
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a settlement gives back of what was paid; `id` is that of its first refund or credit entry."""
+
+    id: UUID
+    amount_cad: Decimal
+    reason: str
+
+
+def settlement_facts(
     order: NewOrder,
     account: Account,
     account_created: bool,
     booked: Sequence[SnapshotItem],
+    returned: Returned | None,
     teachers: Mapping[UUID, Teacher],
     titles: Mapping[UUID, str],
     now: datetime,
 ) -> list[Payload]:
-    """`signup` when the account is new, `booking.created` when anything was booked, in that order."""
+    """`signup` when the account is new, `booking.created` when anything was booked, `order.refunded` when anything
+    was not, in that order.
+    """
     facts: list[Payload] = []
     if account_created:
         facts.append(_signup(order, account))
     if booked:
         facts.append(_booking_created(order, account, account_created, booked, teachers, titles, now))
+    if returned:
+        facts.append(_order_refunded(order, account, returned, now))
     return facts
 
 
@@ -57,7 +82,7 @@ def _booking_created(
     """The totals are those of the booked sessions: what could not be booked is refunded and told apart."""
     subtotal = sum((session.price_cad for session in booked), Decimal(0))
     discount = sum((session.discount_share_cad for session in booked), Decimal(0))
-    credit = min(order.credits_applied_cad, subtotal - discount)
+    credit = sum((session.credit_share_cad for session in booked), Decimal(0))
     return BookingCreated(
         order_id=order.id,
         user_id=account.id,
@@ -85,16 +110,37 @@ def _booking_created(
             for session in booked
         ],
         created_at=now,
-        student=Contact(
-            id=account.id,
-            first_name=account.first_name,
-            last_name=account.last_name,
-            email=account.email,
-            phone=account.phone,
-        ),
+        student=_contact(account),
         source="guest_checkout" if account_created else "account_checkout",
         item_count=len(booked),
         credit_applied_cad=credit,
         amount_charged_cad=money.to_cent(subtotal - discount - credit),
         payment_reference=order.payment_intent_id,
+    )
+
+
+def _order_refunded(order: NewOrder, account: Account, returned: Returned, now: datetime) -> OrderRefunded:
+    """Nothing was cancelled: what goes back never became an appointment."""
+    return OrderRefunded(
+        order_id=order.id,
+        user_id=account.id,
+        refund_amount=returned.amount_cad,
+        refund_reason=returned.reason,
+        stripe_refund_id=None,
+        processed_by=NOBODY,
+        affected_appointments=[],
+        timestamp=now,
+        refund_id=returned.id,
+        is_full_refund=order.refunded_cad >= order.total_cad,
+        student=_contact(account),
+    )
+
+
+def _contact(account: Account) -> Contact:
+    return Contact(
+        id=account.id,
+        first_name=account.first_name,
+        last_name=account.last_name,
+        email=account.email,
+        phone=account.phone,
     )

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -57,8 +58,13 @@ class Billing(RequestBody):
 
 
 class StartCheckout(RequestBody):
+    """`credits_cad` is how much of their credits a student wants to spend: an amount, or all that can be."""
+
     account: AccountForm | None = None
     billing: Billing
+    credits_cad: Literal["all"] | Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)] | None = (
+        None
+    )
 
 
 class CheckoutStarted(BaseModel):

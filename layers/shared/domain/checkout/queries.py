@@ -17,7 +17,7 @@ def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Ch
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
           FROM checkouts WHERE id = %(id)s
         """,
         {"id": checkout_id},
@@ -44,7 +44,7 @@ def lock_checkout(
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
           FROM checkouts
          WHERE id = %(id)s OR (cart_id = %(cart_id)s AND status IN ('open', 'processing'))
            FOR UPDATE
@@ -57,24 +57,31 @@ def insert_checkout(connection: Connection[Any], row: dict[str, Any]) -> None:
     connection.execute(
         """
         INSERT INTO checkouts (id, cart_id, cart_version, session_hash, user_id, buyer, billing, items, coupon_id,
-                               coupon_code, subtotal_cad, discount_cad, total_cad, amount_cents, created_at, expires_at)
+                               coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad, amount_cents,
+                               created_at, expires_at)
         VALUES (%(id)s, %(cart_id)s, %(cart_version)s, %(session_hash)s, %(user_id)s, %(buyer)s, %(billing)s,
                 %(items)s, %(coupon_id)s, %(coupon_code)s, %(subtotal_cad)s, %(discount_cad)s, %(total_cad)s,
-                %(amount_cents)s, %(now)s, %(expires_at)s)
+                %(credits_applied_cad)s, %(amount_cents)s, %(now)s, %(expires_at)s)
         """,
-        row | {"buyer": Jsonb(row["buyer"]), "billing": Jsonb(row["billing"]), "items": Jsonb(row["items"])},
+        row | {"buyer": _json(row["buyer"]), "billing": Jsonb(row["billing"]), "items": Jsonb(row["items"])},
     )
+
+
+def _json(details: Any) -> Jsonb | None:
+    """NULL when there is nothing to say, not JSON's null."""
+    return None if details is None else Jsonb(details)
 
 
 def revise_buyer(connection: Connection[Any], checkout_id: UUID, buyer: Any, billing: Any) -> None:
     """The person corrected the form of a checkout that is still open."""
     connection.execute(
         "UPDATE checkouts SET buyer = %(buyer)s, billing = %(billing)s WHERE id = %(id)s",
-        {"id": checkout_id, "buyer": Jsonb(buyer), "billing": Jsonb(billing)},
+        {"id": checkout_id, "buyer": _json(buyer), "billing": Jsonb(billing)},
     )
 
 
 def cancel_checkout(connection: Connection[Any], checkout_id: UUID) -> None:
+    """What it had reserved is free again, and the password's hash forgotten (0010)."""
     connection.execute(
         "UPDATE checkouts SET status = 'cancelled' WHERE id = %(id)s AND status IN ('open', 'processing')",
         {"id": checkout_id},
@@ -105,7 +112,10 @@ def close_checkout(
     account_created: bool,
     now: datetime,
 ) -> None:
-    """Settled. The guest's account details, the password's hash among them, are forgotten here."""
+    """Settled. What it had reserved is given up, to be taken for good by the same transaction (0010).
+
+    The guest's account details, the password's hash among them, are forgotten here.
+    """
     connection.execute(
         """
         UPDATE checkouts SET status = 'settled', order_id = %(order_id)s, settled_at = %(now)s, buyer = NULL,

@@ -1,7 +1,8 @@
 """The one settlement routine (spec 5.6): the webhook, the status call and the reconciliation job all come here.
 
 A paid checkout becomes an account, an order, appointments and facts for Make.com in one transaction; what cannot be
-booked becomes a refund in that same transaction. Running it again, or twice at once, changes nothing.
+booked goes back, to the card and to the credits it was paid with, in that same transaction. Running it again, or twice
+at once, changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.errors import CheckViolation
 
 from domain import money
 from domain.accounts import accounts
@@ -22,9 +24,11 @@ from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
 from domain.catalog.timetable import ask_timetables, read_timetables
 from domain.checkout import queries
 from domain.checkout.checkout import Checkout
-from domain.checkout.facts import booking_facts
+from domain.checkout.facts import Returned, settlement_facts
 from domain.checkout.snapshot import SnapshotItem
 from domain.coupons import coupons
+from domain.credits import ledger
+from domain.credits.ledger import Entry
 from domain.ids import new_id
 from domain.orders.orders import NewLine, NewOrder, insert_lines, insert_order
 from domain.payments.gateway import Payment
@@ -37,6 +41,7 @@ from domain.webhooks.outbox import Environment, record_facts
 
 TAKEN_MEANWHILE = "Créneau devenu indisponible pendant le paiement"
 NOT_WHAT_WAS_ASKED = "Paiement d'un montant ou d'une devise inattendus"
+CREDITS_SPENT = "Crédits de l'achat dépensés pendant le paiement"
 PAID_TWICE = "Panier déjà payé par un autre paiement"
 
 
@@ -53,15 +58,33 @@ class Booking:
     booked: bool
 
 
-@retried_on_deadlock
 def settle(
     connection: Connection[Any], checkout_id: UUID, payment: Payment, environment: Environment, now: datetime
 ) -> UUID | None:
     """Book a checkout that `payment` has paid; answers the order, or None when the money goes back whole.
 
-    The payment must have succeeded. It is refunded whole when its amount or currency is not what was asked, or when
-    another payment has settled the checkout. Raises UnknownCheckout.
+    The payment must have succeeded. It is refunded whole when its amount or currency is not what was asked, when
+    another payment has settled the checkout, or when the checkout had been withdrawn and the credits it counted on
+    were spent since. Raises UnknownCheckout.
     """
+    try:
+        return _settle(connection, checkout_id, payment, environment, now)
+    except CheckViolation as error:
+        if not ledger.is_overdrawn(error):
+            raise
+    return _settle(connection, checkout_id, payment, environment, now, credits_are_spent=True)
+
+
+@retried_on_deadlock
+def _settle(
+    connection: Connection[Any],
+    checkout_id: UUID,
+    payment: Payment,
+    environment: Environment,
+    now: datetime,
+    *,
+    credits_are_spent: bool = False,
+) -> UUID | None:
     with connection.pipeline(), connection.transaction():
         queries.lock_cart_of(connection, checkout_id)
         checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
@@ -76,20 +99,29 @@ def settle(
             _return_money(connection, payment, NOT_WHAT_WAS_ASKED, now)
             queries.refund_checkout(connection, checkout_id, now)
             return None
+        if credits_are_spent:
+            _return_money(connection, payment, CREDITS_SPENT, now)
+            queries.refund_checkout(connection, checkout_id, now)
+            return None
         return _book(connection, checkout, payment.intent_id, environment, now)
 
 
 @retried_on_deadlock
-def settle_free(
+def settle_without_card(
     connection: Connection[Any], checkout_id: UUID, environment: Environment, now: datetime
-) -> UUID:
-    """Book a checkout that costs nothing (spec 5.5)."""
+) -> UUID | None:
+    """Book a checkout that leaves nothing for a card (spec 5.5).
+
+    Answers the order, or None when the checkout was withdrawn meanwhile.
+    """
     with connection.pipeline(), connection.transaction():
         queries.lock_cart_of(connection, checkout_id)
         checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
         if checkout is None or checkout.amount_cents:
-            raise ValueError(f"checkout {checkout_id} is not free")
-        return checkout.order_id or _book(connection, checkout, None, environment, now)
+            raise ValueError(f"checkout {checkout_id} has a card to charge")
+        if checkout.status != "open":
+            return checkout.order_id
+        return _book(connection, checkout, None, environment, now)
 
 
 def _return_money(connection: Connection[Any], payment: Payment, reason: str, now: datetime) -> None:
@@ -105,7 +137,7 @@ def _book(
 ) -> UUID:
     """Steps 4 to 12 of spec 5.6, everything on the wire in as few round trips as the answers allow."""
     sessions = checkout.sessions
-    newcomer = NewAccount(**checkout.buyer) if checkout.buyer else None
+    newcomer = NewAccount(**{"password_hash": None} | checkout.buyer) if checkout.buyer else None
     opened = accounts.open_account(connection, newcomer, now) if newcomer else None
     account_answer = accounts.find_account(connection, checkout.user_id, newcomer.email if newcomer else None)
     auto_courses = {session.course_id for session in sessions if session.tutor_selection == "auto"}
@@ -135,17 +167,10 @@ def _book(
     insert_appointments(
         connection, account.id, [_appointment(booking) for booking in bookings if booking.booked], now
     )
-    for booking in bookings:
-        if not booking.booked and intent_id and booking.session.net_cad:
-            owe_refund(
-                connection,
-                intent_id,
-                money.in_cents(booking.session.net_cad),
-                TAKEN_MEANWHILE,
-                now,
-                order.id,
-                booking.order_item_id,
-            )
+    if checkout.cart_id:
+        purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
+    owner_id = account.id if account_created else checkout.user_id
+    queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, account_created, now)
     if checkout.coupon_id and checkout.coupon_code:
         coupons.redeem(
             connection,
@@ -156,14 +181,43 @@ def _book(
             checkout.discount_cad,
             now,
         )
-    if checkout.cart_id:
-        purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
-    owner_id = account.id if account_created else checkout.user_id
-    queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, account_created, now)
+    if order.credits_applied_cad:
+        payment = Entry(account.id, -order.credits_applied_cad, "order_payment", order_id=order.id)
+        ledger.enter(connection, payment, now)
+    returned = _give_back(connection, order, bookings, now)
     booked = [booking.session for booking in bookings if booking.booked]
-    facts = booking_facts(order, account, account_created, booked, teachers, titles, now)
+    facts = settlement_facts(order, account, account_created, booked, returned, teachers, titles, now)
     record_facts(connection, facts, environment, now)
     return order.id
+
+
+def _give_back(
+    connection: Connection[Any], order: NewOrder, bookings: Sequence[Booking], now: datetime
+) -> Returned | None:
+    """What could not be booked goes back as it was paid: the card's share to the card, the credits' to the ledger."""
+    lost = [booking for booking in bookings if not booking.booked]
+    traces = []
+    for booking in lost:
+        session, item_id = booking.session, booking.order_item_id
+        if order.payment_intent_id and session.card_share_cad:
+            cents = money.in_cents(session.card_share_cad)
+            traces.append(
+                owe_refund(
+                    connection, order.payment_intent_id, cents, TAKEN_MEANWHILE, now, order.id, item_id
+                )
+            )
+    for booking in lost:
+        if booking.session.credit_share_cad:
+            entry = Entry(
+                order.user_id,
+                booking.session.credit_share_cad,
+                "order_refund",
+                order_id=order.id,
+                order_item_id=booking.order_item_id,
+                reason=TAKEN_MEANWHILE,
+            )
+            traces.append(ledger.enter(connection, entry, now))
+    return Returned(traces[0] if traces else order.id, order.refunded_cad, TAKEN_MEANWHILE) if lost else None
 
 
 def _claim_anew(
@@ -213,7 +267,7 @@ def _order(
         id=new_id(),
         user_id=account.id,
         status=_status(bookings),
-        source="stripe" if intent_id else "free",
+        source="stripe" if intent_id else "credit" if checkout.credits_applied_cad else "free",
         subtotal_cad=checkout.subtotal_cad,
         discount_cad=checkout.discount_cad,
         total_cad=checkout.total_cad,

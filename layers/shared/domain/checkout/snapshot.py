@@ -1,4 +1,4 @@
-"""A cart frozen for payment: every price, discount share and tutor's pay, as they will be booked."""
+"""A cart frozen for payment: every price, share of discount and credits, and tutor's pay, as they will be booked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,12 @@ from pydantic import BaseModel, TypeAdapter
 
 from domain import money
 from domain.cart.cart import Cart, CartItem
+from domain.errors import Refused
 
 MINIMUM_CHARGE = Decimal("0.50")
+
+type WantedCredits = Literal["all"] | Decimal | None
+"""What a buyer wants to spend of their credits, in CAD."""
 
 
 class SnapshotItem(BaseModel):
@@ -26,6 +30,7 @@ class SnapshotItem(BaseModel):
     duration_min: int
     price_cad: Decimal
     discount_share_cad: Decimal
+    credit_share_cad: Decimal = money.ZERO
     rate_at_time: Decimal
     tutor_earnings_cad: Decimal
 
@@ -36,6 +41,11 @@ class SnapshotItem(BaseModel):
     @property
     def net_cad(self) -> Decimal:
         return self.price_cad - self.discount_share_cad
+
+    @property
+    def card_share_cad(self) -> Decimal:
+        """What a card pays of it; credits pay the rest."""
+        return self.net_cad - self.credit_share_cad
 
     @property
     def hours(self) -> Decimal:
@@ -63,28 +73,59 @@ class Quote:
     subtotal_cad: Decimal
     discount_cad: Decimal
     total_cad: Decimal
+    credits_applied_cad: Decimal
+
+    @property
+    def card_cad(self) -> Decimal:
+        """What is left for the card."""
+        return self.total_cad - self.credits_applied_cad
 
     @property
     def amount_cents(self) -> int:
-        return money.in_cents(self.total_cad)
+        return money.in_cents(self.card_cad)
 
 
-def quote(cart: Cart, tutor_rates: Mapping[UUID, Decimal], now: datetime) -> Quote:
-    """Price a cart: coupon on the subtotal, the discount shared over the lines (spec 3.4, 3.5)."""
+def quote(cart: Cart, tutor_rates: Mapping[UUID, Decimal], wanted: WantedCredits, now: datetime) -> Quote:
+    """Price a cart: coupon on the subtotal, then credits on the total, both shared over the lines (spec 3.4 to 3.7).
+
+    Credits are shared in proportion to what each line costs after its discount. Refuses with INSUFFICIENT_CREDITS,
+    AMOUNT_TOO_SMALL.
+    """
     discount = cart.discount(now)
-    shares = money.allocate(discount, [item.price_cad for item in cart.items])
+    total = cart.subtotal - discount
+    credits_applied = apply_credits(total, wanted, cart.credits_available)
+    discounts = money.allocate(discount, [item.price_cad for item in cart.items])
+    nets = [item.price_cad - share for item, share in zip(cart.items, discounts, strict=True)]
+    credits = money.allocate(credits_applied, nets)
     return Quote(
         items=[
-            _freeze(item, share, tutor_rates[item.tutor_id])
-            for item, share in zip(cart.items, shares, strict=True)
+            _freeze(item, discount_share, credit_share, tutor_rates[item.tutor_id])
+            for item, discount_share, credit_share in zip(cart.items, discounts, credits, strict=True)
         ],
         subtotal_cad=cart.subtotal,
         discount_cad=discount,
-        total_cad=cart.subtotal - discount,
+        total_cad=total,
+        credits_applied_cad=credits_applied,
     )
 
 
-def _freeze(item: CartItem, discount_share: Decimal, rate: Decimal) -> SnapshotItem:
+def apply_credits(total: Decimal, wanted: WantedCredits, available: Decimal) -> Decimal:
+    """How much of a total is paid with credits, in CAD: never more than it, and never so much that the card would be
+    left with less than it can be charged (spec 3.7).
+
+    Refuses with INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL.
+    """
+    if isinstance(wanted, Decimal) and wanted > available:
+        raise Refused("INSUFFICIENT_CREDITS", facts={"credits_available_cad": str(available)})
+    credits = min(available if wanted == "all" else wanted or money.ZERO, total)
+    if credits == total or total - credits >= MINIMUM_CHARGE:
+        return money.to_cent(credits)
+    if total < MINIMUM_CHARGE:
+        raise Refused("AMOUNT_TOO_SMALL")
+    return total - MINIMUM_CHARGE
+
+
+def _freeze(item: CartItem, discount_share: Decimal, credit_share: Decimal, rate: Decimal) -> SnapshotItem:
     return SnapshotItem(
         id=item.id,
         course_id=item.course_id,
@@ -94,6 +135,7 @@ def _freeze(item: CartItem, discount_share: Decimal, rate: Decimal) -> SnapshotI
         duration_min=item.duration_min,
         price_cad=item.price_cad,
         discount_share_cad=discount_share,
+        credit_share_cad=credit_share,
         rate_at_time=rate,
         tutor_earnings_cad=money.prorate(rate, item.duration_min),
     )

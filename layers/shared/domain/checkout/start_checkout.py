@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.errors import CheckViolation
 
-from domain import money
 from domain.accounts import accounts
 from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
@@ -19,17 +19,19 @@ from domain.catalog.offering import ask_offerings, read_offerings
 from domain.checkout import queries
 from domain.checkout.checkout import TTL, Checkout
 from domain.checkout.models import (
-    AccountForm,
     CheckoutStarted,
     StartCheckout,
     read_email,
     read_password,
     read_phone,
 )
-from domain.checkout.settle import settle, settle_free
-from domain.checkout.snapshot import ITEMS, MINIMUM_CHARGE, Quote, quote
+from domain.checkout.settle import settle, settle_without_card
+from domain.checkout.snapshot import ITEMS, Quote, WantedCredits, quote
+from domain.coupons import coupons
+from domain.credits import ledger
 from domain.errors import Refused
 from domain.ids import fingerprint, new_id
+from domain.payments.customers import customer_of
 from domain.payments.gateway import Payment, PaymentFailed, PaymentRefused, Payments, PaymentsUnavailable
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment
@@ -42,6 +44,7 @@ class Frozen:
     """A checkout ready to be paid, and the intent of an older state of the cart that must not be paid any more."""
 
     id: UUID
+    user_id: UUID | None
     quote: Quote
     receipt_email: str | None
     intent_id: str | None
@@ -61,13 +64,14 @@ def start_checkout(
 
     Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
     PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, PRICE_CHANGED, COUPON_INVALID,
-    AMOUNT_TOO_SMALL, PAYMENT_UNAVAILABLE.
+    INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_UNAVAILABLE.
     """
-    account = None if buyer.user_id else _read_account(form.account)
-    billing = form.billing.model_dump()
+    account = None if buyer.user_id else _read_account(form)
     try:
         for _ in range(TRIES):
-            frozen = _freeze(connection, buyer, account, billing, now)
+            frozen = _freeze_what_is_left(connection, buyer, account, form, now)
+            if frozen is None:
+                continue
             started = _offer(connection, payments, frozen, publishable_key, environment, now)
             if started:
                 return started
@@ -81,18 +85,40 @@ def email_exists(connection: Connection[Any], text: str) -> bool:
     return accounts.email_is_taken(connection, read_email(text)).fetchone() is not None
 
 
-def _read_account(form: AccountForm | None) -> NewAccount:
-    """The account a guest asks for, its password already a hash."""
-    if form is None:
-        missing = {"field": "account", "code": "MISSING", "detail": "Ce champ est obligatoire."}
-        raise Refused("VALIDATION_FAILED", errors=[missing])
+def _read_account(form: StartCheckout) -> NewAccount:
+    """The account a guest asks for, its password already a hash. A guest has no credits."""
+    if form.credits_cad is not None:
+        raise _faulty("credits_cad", "NOT_ALLOWED", "Connectez-vous pour utiliser vos crédits.")
+    if form.account is None:
+        raise _faulty("account", "MISSING", "Ce champ est obligatoire.")
     return NewAccount(
-        email=read_email(form.email),
-        first_name=form.first_name,
-        last_name=form.last_name,
-        phone=read_phone(form.phone),
-        password_hash=hash_password(read_password(form)),
+        email=read_email(form.account.email),
+        first_name=form.account.first_name,
+        last_name=form.account.last_name,
+        phone=read_phone(form.account.phone),
+        password_hash=hash_password(read_password(form.account)),
     )
+
+
+def _faulty(field: str, code: str, detail: str) -> Refused:
+    return Refused("VALIDATION_FAILED", errors=[{"field": field, "code": code, "detail": detail}])
+
+
+def _freeze_what_is_left(
+    connection: Connection[Any], buyer: Buyer, account: NewAccount | None, form: StartCheckout, now: datetime
+) -> Frozen | None:
+    """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
+
+    The database says who has the last use of a coupon. Refuses as `start_checkout` does.
+    """
+    try:
+        return _freeze(connection, buyer, account, form.billing.model_dump(), form.credits_cad, now)
+    except CheckViolation as error:
+        if coupons.is_used_up(error):
+            raise coupons.used_up() from error
+        if ledger.is_overdrawn(error):
+            return None
+        raise
 
 
 @retried_on_deadlock
@@ -101,6 +127,7 @@ def _freeze(
     buyer: Buyer,
     account: NewAccount | None,
     billing: Mapping[str, str],
+    wanted: WantedCredits,
     now: datetime,
 ) -> Frozen:
     """In one transaction: check everything, and store the snapshot that settlement will book from."""
@@ -116,7 +143,11 @@ def _freeze(
             raise Refused("USER_ALREADY_EXISTS")
         current = purchase.reprice(connection, cart, offerings, now)
         if current.items == cart.items:
-            return _store(connection, buyer, account, billing, current, rates, open_answer.fetchone(), now)
+            cart = purchase.hold_again(connection, current, now)
+            if cart.coupon:
+                cart.coupon.require_usable(now)
+            priced = quote(cart, rates, wanted, now)
+            return _store(connection, buyer, account, billing, cart, priced, open_answer.fetchone(), now)
     raise _price_changed(cart, current, now)
 
 
@@ -137,21 +168,17 @@ def _store(
     account: NewAccount | None,
     billing: Mapping[str, str],
     cart: Cart,
-    rates: Mapping[UUID, Any],
+    priced: Quote,
     already_open: Checkout | None,
     now: datetime,
 ) -> Frozen:
-    cart = purchase.hold_again(connection, cart, now)
-    if cart.coupon:
-        cart.coupon.require_usable(now)
-    priced = quote(cart, rates, now)
-    if money.ZERO < priced.total_cad < MINIMUM_CHARGE:
-        raise Refused("AMOUNT_TOO_SMALL")
+    """A checkout of that cart, with what it reserves of its coupon and of the buyer's credits."""
     receipt_email = account.email if account else None
     details = asdict(account) if account else None
-    if already_open and _is_same(already_open, cart, priced):
+    if already_open and _is_same(already_open, cart, priced, now):
         queries.revise_buyer(connection, already_open.id, details, billing)
-        return Frozen(already_open.id, priced, receipt_email, already_open.payment_intent_id, None)
+        intent_id = already_open.payment_intent_id
+        return Frozen(already_open.id, buyer.user_id, priced, receipt_email, intent_id, None)
     if already_open:
         queries.cancel_checkout(connection, already_open.id)
     checkout_id = new_id()
@@ -171,18 +198,28 @@ def _store(
             "subtotal_cad": priced.subtotal_cad,
             "discount_cad": priced.discount_cad,
             "total_cad": priced.total_cad,
+            "credits_applied_cad": priced.credits_applied_cad,
             "amount_cents": priced.amount_cents,
             "now": now,
             "expires_at": now + TTL,
         },
     )
+    if cart.coupon:
+        coupons.reserve(connection, checkout_id, cart.coupon.id, now)
+    if buyer.user_id and priced.credits_applied_cad:
+        ledger.reserve(connection, checkout_id, buyer.user_id, priced.credits_applied_cad, now)
     stale = already_open.payment_intent_id if already_open else None
-    return Frozen(checkout_id, priced, receipt_email, None, stale)
+    return Frozen(checkout_id, buyer.user_id, priced, receipt_email, None, stale)
 
 
-def _is_same(checkout: Checkout, cart: Cart, priced: Quote) -> bool:
+def _is_same(checkout: Checkout, cart: Cart, priced: Quote, now: datetime) -> bool:
     """Whether an open checkout would book and charge exactly what the cart would now."""
-    return checkout.cart_version == cart.version and checkout.amount_cents == priced.amount_cents
+    return (
+        checkout.cart_version == cart.version
+        and checkout.amount_cents == priced.amount_cents
+        and checkout.credits_applied_cad == priced.credits_applied_cad
+        and now < checkout.expires_at
+    )
 
 
 def _offer(
@@ -197,8 +234,8 @@ def _offer(
     if frozen.stale_intent_id:
         _withdraw(payments, frozen.stale_intent_id)
     if frozen.quote.amount_cents == 0:
-        free_order_id = settle_free(connection, frozen.id, environment, now)
-        return _started(frozen, None, free_order_id, publishable_key)
+        paid_order_id = settle_without_card(connection, frozen.id, environment, now)
+        return _started(frozen, None, paid_order_id, publishable_key) if paid_order_id else None
     payment = _intent(connection, payments, frozen)
     if payment.status == "succeeded":  # paid in another tab while this form was sent
         order_id = settle(connection, frozen.id, payment, environment, now)
@@ -227,8 +264,11 @@ def _withdraw(payments: Payments, intent_id: str) -> None:
 
 def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> Payment:
     if frozen.intent_id is None:
+        customer_id = customer_of(connection, payments, frozen.user_id) if frozen.user_id else None
         try:
-            return payments.create_intent(frozen.id, frozen.quote.amount_cents, frozen.receipt_email)
+            return payments.create_intent(
+                frozen.id, frozen.quote.amount_cents, frozen.receipt_email, customer_id
+            )
         except PaymentFailed:  # this checkout would get the same answer for a day: the next try is another's
             queries.cancel_checkout(connection, frozen.id)
             raise
@@ -247,11 +287,11 @@ def _started(
         payment_intent_id=payment.intent_id if payment else None,
         client_secret=payment.client_secret if payment else None,
         publishable_key=publishable_key if payment else None,
-        amount_cad=str(frozen.quote.total_cad),
+        amount_cad=str(frozen.quote.card_cad),
         currency="CAD",
         subtotal_cad=str(frozen.quote.subtotal_cad),
         discount_cad=str(frozen.quote.discount_cad),
-        credits_applied_cad=str(money.ZERO),
+        credits_applied_cad=str(frozen.quote.credits_applied_cad),
         total_cad=str(frozen.quote.total_cad),
         order_id=order_id,
     )

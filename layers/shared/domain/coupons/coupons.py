@@ -7,14 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
+from psycopg.errors import CheckViolation
 from psycopg.rows import class_row
 
 from domain import money
+from domain.accounts.callers import Buyer
 from domain.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
+    """`uses_taken` counts every use, and every use that somebody else is paying with."""
+
     id: UUID
     code: str
     type: str
@@ -22,7 +26,7 @@ class Coupon:
     starts_at: datetime | None
     ends_at: datetime | None
     max_redemptions: int | None
-    redemption_count: int
+    uses_taken: int
     active: bool
 
     def discount_on(self, subtotal: Decimal) -> Decimal:
@@ -39,20 +43,33 @@ class Coupon:
             raise Refused("COUPON_INVALID", "Ce code promo n'est pas encore valide")
         if self.ends_at and now >= self.ends_at:
             raise Refused("COUPON_INVALID", "Ce code promo est expiré")
-        if self.max_redemptions is not None and self.redemption_count >= self.max_redemptions:
-            raise Refused("COUPON_INVALID", "Ce code promo a atteint sa limite d'utilisation")
+        if self.max_redemptions is not None and self.uses_taken >= self.max_redemptions:
+            raise used_up()
 
 
-def find_coupon(connection: Connection[Any], code: str, now: datetime) -> Coupon:
-    """The coupon with that code, whatever its case and surrounding spaces. Refuses with COUPON_INVALID."""
+def used_up() -> Refused:
+    """The refusal of a coupon whose last use is taken."""
+    return Refused("COUPON_INVALID", "Ce code promo a atteint sa limite d'utilisation")
+
+
+def find_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> Coupon:
+    """The coupon with that code, whatever its case and surrounding spaces. Refuses with COUPON_INVALID.
+
+    A use the buyer's own open payment has reserved is not held against them.
+    """
     coupon = (
         connection.cursor(row_factory=class_row(Coupon))
         .execute(
             """
-        SELECT id, code, type::text, value, starts_at, ends_at, max_redemptions, redemption_count, active
+        SELECT id, code, type::text, value, starts_at, ends_at, max_redemptions,
+               uses_taken(coupons, find_cart(%(user_id)s, %(session_hash)s)), active
           FROM coupons WHERE code = %(code)s
         """,
-            {"code": code.strip().upper()},
+            {
+                "code": code.strip().upper(),
+                "user_id": buyer.user_id,
+                "session_hash": buyer.session_hash,
+            },
         )
         .fetchone()
     )
@@ -60,6 +77,25 @@ def find_coupon(connection: Connection[Any], code: str, now: datetime) -> Coupon
         raise Refused("COUPON_INVALID")
     coupon.require_usable(now)
     return coupon
+
+
+def reserve(connection: Connection[Any], checkout_id: UUID, coupon_id: UUID, now: datetime) -> None:
+    """Keep one use for a payment that is being made, until its checkout ends (0010).
+
+    Raises psycopg.errors.CheckViolation (`coupons_use_what_is_left`) when every use is taken.
+    """
+    connection.execute(
+        """
+        INSERT INTO coupon_reservations (checkout_id, coupon_id, created_at)
+        VALUES (%(checkout_id)s, %(coupon_id)s, %(now)s)
+        """,
+        {"checkout_id": checkout_id, "coupon_id": coupon_id, "now": now},
+    )
+
+
+def is_used_up(error: CheckViolation) -> bool:
+    """Whether the database refused a use of a coupon because none is left."""
+    return error.diag.constraint_name == "coupons_use_what_is_left"
 
 
 def redeem(
@@ -71,12 +107,17 @@ def redeem(
     discount_cad: Decimal,
     now: datetime,
 ) -> Cursor[Any]:
-    """Record that an order used a coupon. The counter stays at its limit; going over is noted, never refused."""
+    """Record that an order used a coupon; what its checkout had reserved is given up before.
+
+    A use that others have reserved is not taken from them: going over the limit is noted, never refused, and the
+    counter stays.
+    """
     return connection.execute(
         """
         WITH counted AS (
             UPDATE coupons SET redemption_count = redemption_count + 1, updated_at = %(now)s
-             WHERE id = %(coupon_id)s AND (max_redemptions IS NULL OR redemption_count < max_redemptions)
+             WHERE id = %(coupon_id)s
+               AND (max_redemptions IS NULL OR redemption_count + reserved_count < max_redemptions)
             RETURNING id)
         INSERT INTO coupon_redemptions (order_id, coupon_id, user_id, code, discount_cad, over_limit, created_at)
         SELECT %(order_id)s, coupons.id, %(user_id)s, %(code)s, %(discount_cad)s,

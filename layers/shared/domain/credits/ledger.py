@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection, Cursor
+from psycopg.errors import CheckViolation
 from psycopg.rows import tuple_row
 
 from domain.ids import new_id
@@ -90,6 +91,14 @@ def reserve(
         VALUES (%(checkout_id)s, %(user_id)s, %(amount_cad)s, %(now)s)
         """,
         {"checkout_id": checkout_id, "user_id": user_id, "amount_cad": amount_cad, "now": now},
+    )
+
+
+def is_overdrawn(error: CheckViolation) -> bool:
+    """Whether the database refused to spend or reserve credit that is not there (0009)."""
+    return (error.diag.table_name, error.diag.constraint_name) in (
+        ("credit_accounts", "credit_accounts_spend_what_is_there"),
+        ("credit_accounts", "credit_accounts_balance_cad_check"),
     )
 
 

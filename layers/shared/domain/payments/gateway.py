@@ -1,6 +1,8 @@
 """What the domain asks of the payment service. The adapter that speaks Stripe implements `Payments`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -9,7 +11,10 @@ type PaymentStatus = Literal["requires_payment", "processing", "succeeded", "can
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One PaymentIntent as the service reports it. Amounts are integer cents, the currency is upper case."""
+    """One PaymentIntent as the service reports it. Amounts are integer cents, the currency is upper case.
+
+    `environment` is the deployment that asked for it; `names_checkout` says that it names one, if only a wrong one.
+    """
 
     intent_id: str
     status: PaymentStatus
@@ -18,6 +23,32 @@ class Payment:
     currency: str
     checkout_id: UUID | None
     client_secret: str | None = None
+    environment: str | None = None
+    names_checkout: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRefund:
+    """One refund the service has made, `refund_id` being ours when we asked for it. It may still fail at the bank."""
+
+    service_id: str
+    amount_cents: int
+    refund_id: UUID | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """What a customer disputes with their bank. `reason` and `status` are the service's words."""
+
+    id: str
+    intent_id: str
+    amount_cents: int
+    currency: str
+    reason: str
+    status: str
+    opened_at: datetime
+    closed: bool
 
 
 class PaymentsUnavailable(Exception):
@@ -35,8 +66,13 @@ class PaymentRefused(Exception):
 class Payments(Protocol):
     """Every method may raise PaymentsUnavailable or PaymentRefused. None may be called inside a transaction."""
 
-    def create_intent(self, checkout_id: UUID, amount_cents: int, receipt_email: str | None) -> Payment:
-        """The intent of a checkout: the same checkout, amount and e-mail get the same intent."""
+    def create_customer(self, user_id: UUID, email: str, name: str) -> str:
+        """The service's record of a person; answers its id. The same person, e-mail and name get the same one."""
+
+    def create_intent(
+        self, checkout_id: UUID, amount_cents: int, receipt_email: str | None, customer_id: str | None
+    ) -> Payment:
+        """The intent of a checkout: the same checkout, amount, e-mail and customer get the same intent."""
 
     def revise_intent(self, intent_id: str, receipt_email: str | None) -> Payment:
         """Send the receipt elsewhere."""
@@ -50,3 +86,6 @@ class Payments(Protocol):
 
         `attempt` counts from 1; two attempts may not run at the same time.
         """
+
+    def refunds_of(self, intent_id: str) -> Sequence[MadeRefund]:
+        """Every refund of a payment, whoever asked for it."""

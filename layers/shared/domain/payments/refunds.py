@@ -1,18 +1,25 @@
 """Money that goes back to a card: a row first, in the transaction that decides it, and a call second."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from domain.ids import new_id
 from domain.payments.gateway import PaymentRefused, Payments, PaymentsUnavailable
 
-RETRY_AFTER = timedelta(minutes=5)
-BATCH = 20
+FIRST_RETRY = timedelta(minutes=5)
+LAST_RETRY = timedelta(hours=6)
+OVERDUE_AFTER = timedelta(hours=24)
+
+
+def no_limit() -> bool:
+    """Whether there is time for one more call: always."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +38,12 @@ def owe_refund(
     now: datetime,
     order_id: UUID | None = None,
     order_item_id: UUID | None = None,
-) -> None:
-    """Record that money has to go back. One refund per order item, and one per payment that bought nothing."""
+) -> UUID:
+    """Record that money has to go back. One refund per order item, and one per payment that bought nothing.
+
+    Answers the refund's id, which is nobody's when it was recorded before.
+    """
+    refund_id = new_id()
     connection.execute(
         """
         INSERT INTO refunds (id, payment_intent_id, order_id, order_item_id, amount_cents, reason,
@@ -42,7 +53,7 @@ def owe_refund(
         ON CONFLICT DO NOTHING
         """,
         {
-            "id": new_id(),
+            "id": refund_id,
             "intent_id": intent_id,
             "order_id": order_id,
             "order_item_id": order_item_id,
@@ -51,43 +62,69 @@ def owe_refund(
             "now": now,
         },
     )
+    return refund_id
 
 
-def pay_refunds(connection: Connection[Any], payments: Payments, now: datetime) -> tuple[int, int]:
+def pay_refunds(
+    connection: Connection[Any],
+    payments: Payments,
+    now: datetime,
+    time_is_left: Callable[[], bool] = no_limit,
+) -> tuple[int, int]:
     """Ask the payment service for every refund that is due; answers how many were paid and how many were not.
 
-    Safe to run at the same time as itself: a refund is leased before the call, and the call repeats harmlessly.
+    Safe to run at the same time as itself: a refund is leased right before its call, and the call repeats harmlessly.
+    Each failed call doubles the time until the next, up to six hours.
     """
-    paid = 0
-    due = _lease_due(connection, now)
-    for refund in due:
+    paid = unpaid = 0
+    while time_is_left() and (refund := _lease_due(connection, now)):
         try:
             service_id = payments.refund(
                 refund.id, refund.payment_intent_id, refund.amount_cents, refund.attempts
             )
         except PaymentsUnavailable:
-            continue  # its lease runs out and it is due again
+            unpaid += 1  # its lease runs out and it is due again
+            continue
         except PaymentRefused:
             _give_up(connection, refund.id)
+            unpaid += 1
             continue
         _mark_paid(connection, refund.id, service_id, now)
         paid += 1
-    return paid, len(due) - paid
+    return paid, unpaid
 
 
-def _lease_due(connection: Connection[Any], now: datetime) -> list[DueRefund]:
+def count_troubled(connection: Connection[Any], now: datetime) -> tuple[int, int]:
+    """How many refunds have waited for a day, and how many the payment service will not make."""
+    ((overdue, failed),) = (
+        connection.cursor(row_factory=tuple_row)
+        .execute(
+            """
+            SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'failed')
+              FROM refunds WHERE status = 'failed' OR (status = 'pending' AND created_at <= %(overdue)s)
+            """,
+            {"overdue": now - OVERDUE_AFTER},
+        )
+        .fetchall()
+    )
+    return int(overdue), int(failed)
+
+
+def _lease_due(connection: Connection[Any], now: datetime) -> DueRefund | None:
     return (
         connection.cursor(row_factory=class_row(DueRefund))
         .execute(
             """
-            UPDATE refunds SET attempts = attempts + 1, next_attempt_at = %(again)s
-             WHERE id IN (SELECT id FROM refunds WHERE status = 'pending' AND next_attempt_at <= %(now)s
-                           ORDER BY next_attempt_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+            UPDATE refunds
+               SET attempts = attempts + 1,
+                   next_attempt_at = %(now)s + least(%(first)s * power(2, least(attempts, 20)), %(last)s)
+             WHERE id = (SELECT id FROM refunds WHERE status = 'pending' AND next_attempt_at <= %(now)s
+                          ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING id, payment_intent_id, amount_cents, attempts
             """,
-            {"now": now, "again": now + RETRY_AFTER, "batch": BATCH},
+            {"now": now, "first": FIRST_RETRY, "last": LAST_RETRY},
         )
-        .fetchall()
+        .fetchone()
     )
 
 

@@ -1,0 +1,115 @@
+-- What an open payment keeps for itself: one use of its coupon (spec 3.4), beside the credits of 0009. Both are kept as
+-- long as the checkout can be paid, and given up by whatever ends it.
+
+ALTER TABLE coupons ADD COLUMN reserved_count integer NOT NULL DEFAULT 0 CHECK (reserved_count >= 0);
+
+CREATE TABLE coupon_reservations (
+    checkout_id uuid PRIMARY KEY REFERENCES checkouts,
+    coupon_id uuid NOT NULL REFERENCES coupons ON DELETE CASCADE, -- a coupon may go while somebody pays: it is honoured
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX coupon_reservations_of_coupon ON coupon_reservations (coupon_id);
+
+-- Whoever reserves waits for the coupon's row and then judges it as it stands, so the last use goes to one of two. No
+-- CHECK says the same: an administrator may lower the limit of a coupon somebody is paying with.
+CREATE FUNCTION reserve_coupon() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE coupons SET reserved_count = reserved_count + 1
+         WHERE id = NEW.coupon_id
+           AND (max_redemptions IS NULL OR redemption_count + reserved_count < max_redemptions);
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'every use of this coupon is taken'
+                  USING ERRCODE = 'check_violation', CONSTRAINT = 'coupons_use_what_is_left';
+        END IF;
+    ELSE
+        UPDATE coupons SET reserved_count = reserved_count - 1 WHERE id = OLD.coupon_id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER coupon_reservations_reserve AFTER INSERT OR DELETE ON coupon_reservations
+    FOR EACH ROW EXECUTE FUNCTION reserve_coupon();
+CREATE TRIGGER coupon_reservations_stay BEFORE UPDATE ON coupon_reservations
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- Whoever ends a checkout, and however, only sets its status: what it kept is free again, and the password's hash of
+-- the account it would have opened is gone (P6).
+CREATE FUNCTION withdraw_checkout() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+    DELETE FROM coupon_reservations WHERE checkout_id = NEW.id;
+    DELETE FROM credit_reservations WHERE checkout_id = NEW.id;
+    NEW.buyer := NEW.buyer - 'password_hash';
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER checkouts_withdraw BEFORE UPDATE OF status ON checkouts FOR EACH ROW
+    WHEN (OLD.status IN ('open', 'processing') AND NEW.status NOT IN ('open', 'processing'))
+    EXECUTE FUNCTION withdraw_checkout();
+
+-- How often a coupon was used or is being paid with, by anybody but this cart.
+CREATE FUNCTION uses_taken(coupon coupons, cart uuid) RETURNS integer STABLE LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF coupon.reserved_count = 0 THEN
+        RETURN coupon.redemption_count;
+    END IF;
+    RETURN coupon.redemption_count + coupon.reserved_count - (
+        SELECT count(*) FROM checkouts JOIN coupon_reservations AS own ON own.checkout_id = checkouts.id
+         WHERE checkouts.cart_id = cart AND status IN ('open', 'processing') AND own.coupon_id = coupon.id);
+END
+$$;
+
+-- What a student can spend in this cart: the balance less what other payments have reserved.
+CREATE FUNCTION credits_available(account credit_accounts, cart uuid) RETURNS numeric STABLE LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF account.reserved_cad = 0 THEN
+        RETURN account.balance_cad;
+    END IF;
+    RETURN account.balance_cad - account.reserved_cad + coalesce((
+        SELECT sum(amount_cad) FROM checkouts JOIN credit_reservations AS own ON own.checkout_id = checkouts.id
+         WHERE checkouts.cart_id = cart AND status IN ('open', 'processing') AND own.user_id = account.user_id), 0);
+END
+$$;
+
+ALTER TYPE cart_row RENAME ATTRIBUTE redemption_count TO uses_taken;
+ALTER TYPE cart_row ADD ATTRIBUTE credits_available numeric;
+
+CREATE OR REPLACE FUNCTION read_cart(cart uuid, at timestamptz) RETURNS SETOF cart_row
+    STABLE LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS
+$$
+BEGIN
+    RETURN QUERY
+    SELECT carts.id, carts.version,
+           coupons.id, coupons.code, coupons.type::text, coupons.value, coupons.starts_at, coupons.ends_at,
+           coupons.max_redemptions,
+           CASE WHEN coupons.id IS NOT NULL THEN uses_taken(coupons, carts.id) END,
+           coupons.active,
+           item.id, item.course_id, course.title_fr, item.tutor_id, tutor.display_name, item.tutor_selection::text,
+           item.start_datetime, item.duration_min, item.line_total_cad, item.hold_expires_at,
+           hold.id IS NOT NULL,
+           hold.id IS NULL AND (
+               NOT (course.active AND tutor.active AND coalesce(assignment.active, false))
+               OR EXISTS (
+                   SELECT FROM time_claims AS other
+                    WHERE other.tutor_id = item.tutor_id AND other.id <> item.id
+                      AND other.during && tstzrange(item.start_datetime,
+                              item.start_datetime + make_interval(mins => item.duration_min::int))
+                      AND (other.kind = 'appointment' OR other.expires_at > at))),
+           CASE WHEN account.user_id IS NOT NULL THEN credits_available(account, carts.id) END
+      FROM carts
+      LEFT JOIN coupons ON coupons.id = carts.coupon_id
+      LEFT JOIN credit_accounts AS account ON account.user_id = carts.user_id
+      LEFT JOIN cart_items AS item ON item.cart_id = carts.id AND item.removed_at IS NULL
+      LEFT JOIN courses AS course ON course.id = item.course_id
+      LEFT JOIN tutors AS tutor ON tutor.id = item.tutor_id
+      LEFT JOIN tutor_courses AS assignment
+        ON assignment.tutor_id = item.tutor_id AND assignment.course_id = item.course_id
+      LEFT JOIN time_claims AS hold ON hold.id = item.id AND hold.kind = 'hold' AND hold.expires_at > at
+     WHERE carts.id = cart
+     ORDER BY item.start_datetime, item.id;
+END
+$$;
