@@ -264,7 +264,7 @@ def _withdraw(payments: Payments, intent_id: str) -> None:
 
 def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> Payment:
     if frozen.intent_id is None:
-        customer_id = customer_of(connection, payments, frozen.user_id) if frozen.user_id else None
+        customer_id = _customer(connection, payments, frozen.user_id)
         try:
             return payments.create_intent(
                 frozen.id, frozen.quote.amount_cents, frozen.receipt_email, customer_id
@@ -276,6 +276,16 @@ def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> 
         return payments.revise_intent(frozen.intent_id, frozen.receipt_email)
     except PaymentRefused:
         return payments.find_intent(frozen.intent_id)
+
+
+def _customer(connection: Connection[Any], payments: Payments, user_id: UUID | None) -> str | None:
+    """The customer who pays. Nobody is kept from paying because the service cannot make one."""
+    if user_id is None:
+        return None
+    try:
+        return customer_of(connection, payments, user_id)
+    except (PaymentFailed, PaymentRefused):
+        return None
 
 
 def _started(
