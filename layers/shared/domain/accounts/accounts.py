@@ -26,13 +26,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What a guest typed at checkout; the password is already a hash."""
+    """What a guest typed at checkout; the password is already a hash, or forgotten."""
 
     email: str
     first_name: str
     last_name: str
     phone: str | None
-    password_hash: str
+    password_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

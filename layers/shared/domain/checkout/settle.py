@@ -137,7 +137,7 @@ def _book(
 ) -> UUID:
     """Steps 4 to 12 of spec 5.6, everything on the wire in as few round trips as the answers allow."""
     sessions = checkout.sessions
-    newcomer = NewAccount(**{"password_hash": None} | checkout.buyer) if checkout.buyer else None
+    newcomer = NewAccount(**checkout.buyer) if checkout.buyer else None
     opened = accounts.open_account(connection, newcomer, now) if newcomer else None
     account_answer = accounts.find_account(connection, checkout.user_id, newcomer.email if newcomer else None)
     auto_courses = {session.course_id for session in sessions if session.tutor_selection == "auto"}
