@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from adapters import jobs, sqs, stripe_payments
 from domain.accounts.passwords import hash_password
+from domain.ids import fingerprint
 from local import seed
 from local.stripe_double import StripeDouble
 from tests.conftest import Database
@@ -93,6 +94,19 @@ def test_the_accounts_event_signs_the_student_in(connection: psycopg.Connection)
 
 
 @pytest.mark.usefixtures("demonstration")
+def test_the_appointments_and_orders_events_are_a_student_who_has_bought_nothing_yet(
+    configured: Database,
+) -> None:
+    signs_in(configured, "appointments", "orders")
+
+    appointments_status, appointments = answer_of("appointments")
+    orders_status, credits = answer_of("orders")
+
+    assert (appointments_status, appointments) == (200, {"items": [], "next_cursor": None})
+    assert (orders_status, credits["balance_cad"], credits["items"]) == (200, "0.00", [])
+
+
+@pytest.mark.usefixtures("demonstration")
 def test_the_stripe_event_is_signed_for_its_own_time() -> None:
     assert answer_of("stripe_webhook") == (200, {"received": True})
 
@@ -129,3 +143,20 @@ def test_an_http_event_tells_one_time(path: Path) -> None:
 def answer_of(function: str) -> tuple[int, Any]:
     answer = invoke(function)
     return answer["statusCode"], json.loads(answer["body"])
+
+
+def signs_in(database: Database, *functions: str) -> None:
+    """The demonstration's student opened the session whose cookie these functions' events carry."""
+    events = [json.loads((EVENTS / f"{function}.json").read_text()) for function in functions]
+    (cookie,) = {cookie for event in events for cookie in event["cookies"]}
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)"
+            " SELECT %s, id, %s, %s FROM users WHERE email = %s",
+            (
+                fingerprint(cookie.removeprefix("session=")),
+                MONDAY_NOON,
+                MONDAY_NOON + timedelta(days=1),
+                seed.STUDENT,
+            ),
+        )

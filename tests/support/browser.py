@@ -1,6 +1,7 @@
 """A visitor who calls the handlers as API Gateway would, keeping cookies like a browser."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,14 +12,21 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from functions.accounts import app as accounts
+from functions.appointments import app as appointments
 from functions.cart import app as cart
 from functions.catalog import app as catalog
 from functions.checkout import app as checkout
+from functions.orders import app as orders
 from functions.stripe_webhook import app as stripe_webhook
 from functions.system import app as system
 
 HANDLERS: dict[str, ModuleType] = {
     "/v1/courses": catalog,
+    "/v1/appointments": appointments,
+    "/v1/me/calendar": appointments,
+    "/v1/calendar": appointments,
+    "/v1/orders": orders,
+    "/v1/credits": orders,
     "/v1/cart": cart,
     "/v1/checkout": checkout,
     "/v1/stripe": stripe_webhook,
@@ -42,6 +50,7 @@ class Answer:
     body: Any
     cookies: list[str]
     text: str
+    content: bytes = b""
 
     @property
     def code(self) -> str:
@@ -90,9 +99,15 @@ class Browser:
                 self.cookies[name] = morsel.value
                 if morsel["max-age"] == "0":
                     del self.cookies[name]
-        text = raw.get("body") or ""
+        text, answered = raw.get("body") or "", raw.get("headers", {})
+        is_json = "json" in answered.get("Content-Type", "")
         return Answer(
-            raw["statusCode"], raw.get("headers", {}), json.loads(text) if text else None, cookies, text
+            raw["statusCode"],
+            answered,
+            json.loads(text) if text and is_json else None,
+            cookies,
+            text,
+            b64decode(text) if raw.get("isBase64Encoded") else text.encode(),
         )
 
 

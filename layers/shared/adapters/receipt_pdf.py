@@ -1,0 +1,204 @@
+"""A receipt as a PDF, on letter paper. Only this loads reportlab, and only when a receipt is asked for."""
+
+import io
+import unicodedata
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import LETTER
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import cm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from domain import french
+from domain.orders.own_orders import Receipt
+from domain.orders.queries import OwnLine
+
+COMPANY = "4AS"
+ENCODING = "cp1252"  # what the fonts every reader has can show
+STROKED = str.maketrans("ĐđŁłĦħ", "DdLlHh")  # Unicode does not take a stroke for an accent
+INK, GREY, RULE = HexColor(0x1D2433), HexColor(0x667085), HexColor(0xD0D5DD)
+MARGIN = 2.2 * cm
+WIDTH = LETTER[0] - 2 * MARGIN
+PADDING = 6  # points, of the frame reportlab puts around the content
+COLUMNS = (WIDTH - 8.8 * cm, 6.4 * cm, 2.4 * cm)
+
+TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9.5, leading=13.5, textColor=INK)
+SMALL = ParagraphStyle("small", TEXT, fontSize=8.5, leading=12, textColor=GREY)
+RIGHT = ParagraphStyle("right", TEXT, alignment=TA_RIGHT)
+STRONG = ParagraphStyle("strong", TEXT, fontName="Helvetica-Bold")
+STRONG_RIGHT = ParagraphStyle("strong right", STRONG, alignment=TA_RIGHT)
+HEAD = ParagraphStyle("head", SMALL, fontName="Helvetica-Bold")
+HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=TA_RIGHT)
+NAME = ParagraphStyle("name", STRONG, fontSize=22, leading=26)
+TITLE = ParagraphStyle("title", NAME, fontName="Helvetica", alignment=TA_RIGHT, textColor=GREY)
+
+STATUSES = {"cancelled": "Séance annulée", "refunded": "Séance remboursée", None: "Séance remboursée"}
+REFUND_STATUSES = {"pending": "en cours", "processed": "effectué"}
+
+
+def write_receipt(receipt: Receipt) -> bytes:
+    """The PDF, the same bytes for the same receipt."""
+    file = io.BytesIO()
+    document = SimpleDocTemplate(
+        file,
+        pagesize=LETTER,
+        leftMargin=MARGIN - PADDING,
+        rightMargin=MARGIN - PADDING,
+        topMargin=MARGIN,
+        bottomMargin=MARGIN,
+        title=f"Reçu {receipt.order.number}",
+        author=COMPANY,
+        lang="fr-CA",
+        invariant=1,
+    )
+    content = [
+        _heading(receipt),
+        Spacer(0, 0.9 * cm),
+        _lines(receipt),
+        Spacer(0, 0.4 * cm),
+        _totals(receipt),
+        *_returned(receipt),
+    ]
+    footer = _footer(receipt)
+    document.build(content, onFirstPage=footer, onLaterPages=footer)
+    return file.getvalue()
+
+
+def _heading(receipt: Receipt) -> Flowable:
+    order = receipt.order
+    about = [
+        _text(f"Commande {order.number}", STRONG_RIGHT),
+        _text(f"Payée le {french.day(order.created_at)}", RIGHT),
+    ]
+    buyer = [_text(receipt.buyer_name, STRONG), _text(receipt.buyer_email)]
+    table = Table(
+        [[_text(COMPANY, NAME), _text("Reçu", TITLE)], [buyer, about]],
+        colWidths=(WIDTH / 2, WIDTH / 2),
+        rowHeights=[1.8 * cm, None],
+    )
+    table.setStyle(
+        TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0), _FLUSH])
+    )
+    return table
+
+
+def _lines(receipt: Receipt) -> Flowable:
+    rows: list[list[Any]] = [
+        [_text("Séance", HEAD), _text("Date", HEAD), _text("Prix", HEAD_RIGHT)],
+        *(
+            [_session(line), _when(line), _text(french.dollars(line.price_cad), RIGHT)]
+            for line in receipt.lines
+        ),
+    ]
+    table = Table(rows, colWidths=COLUMNS, repeatRows=1)
+    table.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.5, RULE),
+                ("TOPPADDING", (0, 0), (-1, -1), 5),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 7),
+                ("LEFTPADDING", (0, 0), (0, -1), 0),
+                _FLUSH,
+            ]
+        )
+    )
+    return table
+
+
+def _session(line: OwnLine) -> list[Flowable]:
+    said: list[Flowable] = [_text(line.course_title_fr, STRONG), _text(f"Avec {line.tutor_display_name}")]
+    if line.appointment_status in STATUSES:
+        said.append(_text(STATUSES[line.appointment_status], SMALL))
+    return said
+
+
+def _when(line: OwnLine) -> list[Flowable]:
+    return [_text(french.moment(line.start)), _text(french.duration(line.duration_min), SMALL)]
+
+
+def _totals(receipt: Receipt) -> Flowable:
+    order = receipt.order
+    rows = [("Sous-total", french.dollars(order.subtotal_cad), False)]
+    if order.discount_cad:
+        rabais = f"Rabais ({order.coupon_code})" if order.coupon_code else "Rabais"
+        rows.append((rabais, french.dollars(-order.discount_cad), False))
+    rows.append(("Total", french.dollars(order.total_cad), True))
+    if order.credits_applied_cad:
+        rows.append(("Payé par crédits", french.dollars(order.credits_applied_cad), False))
+    rows.append(("Payé par carte", french.dollars(order.charged_cad), False))
+    return _amounts(rows)
+
+
+def _returned(receipt: Receipt) -> list[Flowable]:
+    """What came back: to the card, and as store credit."""
+    rows = [
+        (
+            f"Remboursement sur la carte, {french.day(refund.created_at)} ({REFUND_STATUSES[refund.status]})",
+            french.dollars(-refund.amount_cad),
+            False,
+        )
+        for refund in receipt.refunds
+    ]
+    if receipt.credits_issued_cad > 0:
+        rows.append(("Crédits remis au compte", french.dollars(receipt.credits_issued_cad), False))
+    return [Spacer(0, 0.5 * cm), _amounts(rows)] if rows else []
+
+
+def _amounts(rows: list[tuple[str, str, bool]]) -> Flowable:
+    cells = [
+        [_text(label, STRONG if strong else TEXT), _text(amount, STRONG_RIGHT if strong else RIGHT)]
+        for label, amount, strong in rows
+    ]
+    table = Table(cells, colWidths=(9.2 * cm, 2.6 * cm), hAlign="RIGHT")
+    rules = [("LINEABOVE", (0, row), (-1, row), 0.5, RULE) for row, (*_, strong) in enumerate(rows) if strong]
+    table.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("TOPPADDING", (0, 0), (-1, -1), 2),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+                _FLUSH,
+                *rules,
+            ]
+        )
+    )
+    return table
+
+
+_FLUSH = ("RIGHTPADDING", (-1, 0), (-1, -1), 0)
+
+
+def _footer(receipt: Receipt) -> Any:
+    def draw(canvas: Canvas, _: Any) -> None:
+        canvas.setFont("Helvetica", 8)
+        canvas.setFillColor(GREY)
+        canvas.drawString(MARGIN, 1.2 * cm, f"{COMPANY} · Commande {receipt.order.number}")
+        canvas.drawRightString(
+            LETTER[0] - MARGIN, 1.2 * cm, f"Page {canvas.getPageNumber()} · Montants en dollars canadiens"
+        )
+
+    return draw
+
+
+def _text(text: str, style: ParagraphStyle = TEXT) -> Paragraph:
+    return Paragraph(escape(printable(text)), style)
+
+
+def printable(text: str) -> str:
+    """The text in letters the fonts have: an accent they lack is dropped, any other stranger is a question mark."""
+    return "".join(_printable(letter) for letter in text.translate(STROKED))
+
+
+def _printable(letter: str) -> str:
+    """The letter, else what is left of it without its accents."""
+    forms = (letter, unicodedata.normalize("NFKD", letter))
+    return next((known for form in forms if (known := _known(form))), "?")
+
+
+def _known(text: str) -> str:
+    return text.encode(ENCODING, "ignore").decode(ENCODING)

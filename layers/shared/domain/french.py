@@ -1,0 +1,53 @@
+"""Money and time as people in Québec read them (spec 3.10). Spaces that must not break are no-break spaces."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from domain.clock import on_toronto_clock
+
+WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+
+
+def dollars(amount: Decimal) -> str:
+    """`1 234,50 $`; what is taken off has a minus sign."""
+    whole, cents = f"{abs(amount):,.2f}".split(".")
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{whole.replace(',', '\u00a0')},{cents}\u00a0$"
+
+
+def day(instant: datetime) -> str:
+    """`18 janvier 2027`, the first of a month being `1er`."""
+    local = on_toronto_clock(instant)
+    number = "1er" if local.day == 1 else str(local.day)
+    return f"{number}\u00a0{MONTHS[local.month - 1]}\u00a0{local.year}"
+
+
+def moment(instant: datetime) -> str:
+    """`lundi 18 janvier 2027 à 9 h 00`."""
+    local = on_toronto_clock(instant)
+    return f"{WEEKDAYS[local.weekday()]} {day(instant)} à {clock(instant)}"
+
+
+def clock(instant: datetime) -> str:
+    """`9 h 00`, on Toronto's clock."""
+    local = on_toronto_clock(instant)
+    return f"{local.hour}\u00a0h\u00a0{local:%M}"
+
+
+def duration(minutes: int) -> str:
+    """`60 min`."""
+    return f"{minutes}\u00a0min"
