@@ -3,12 +3,13 @@
 from typing import Any
 
 from adapters import database
-from adapters.jobs import report, scheduled_time
+from adapters.jobs import in_batches, report, scheduled_time
 from domain.scheduling.claims import sweep_expired
 
 BATCH = 1_000
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    deleted = sweep_expired(database.connection(), scheduled_time(event), BATCH)
+    connection, now = database.connection(), scheduled_time(event)
+    deleted = in_batches(context, BATCH, lambda size: sweep_expired(connection, now, size))
     return report(expired_holds_deleted=deleted)

@@ -1,11 +1,16 @@
-"""Every fifteen minutes: how many sessions begin within a day and have had no reminder yet."""
+"""Every fifteen minutes: remind people of the sessions that begin within a day."""
 
 from typing import Any
 
 from adapters import database
-from adapters.jobs import report, scheduled_time
-from domain.appointments.reminders import count_due
+from adapters.jobs import in_batches, report, scheduled_time
+from adapters.settings import environment
+from domain.appointments.reminders import remind
+
+BATCH = 500
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    return report(reminders_due=count_due(database.connection(), scheduled_time(event)))
+    connection, now = database.connection(), scheduled_time(event)
+    sent = in_batches(context, BATCH, lambda size: remind(connection, environment(), now, size))
+    return report(reminders_sent=sent)

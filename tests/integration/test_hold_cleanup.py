@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -99,21 +100,23 @@ def test_a_swept_session_stays_in_its_cart_as_expired_and_its_time_is_free(night
     assert (item.hold_expired, item.unavailable) == (True, True)
 
 
-def test_each_run_deletes_a_batch_and_the_oldest_go_first(night: Night) -> None:
+def test_a_run_deletes_batch_after_batch_and_the_oldest_go_first_when_time_is_short(night: Night) -> None:
     night.connection.execute(
         "INSERT INTO time_claims (id, tutor_id, during, kind, expires_at)"
         " SELECT gen_random_uuid(), %(tutor)s, tstzrange(begins, begins + interval '30 minutes'), 'hold',"
         "        %(now)s - n * interval '1 second'"
-        "   FROM generate_series(0, 2499) AS n, LATERAL (VALUES (%(now)s + n * interval '30 minutes')) AS t (begins)",
+        "   FROM generate_series(0, 3499) AS n, LATERAL (VALUES (%(now)s + n * interval '30 minutes')) AS t (begins)",
         {"tutor": night.tutor, "now": NOW},
     )
+    left = iter([40_000, 9_999])
+    hurried = SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))
 
-    assert night.run() == {"expired_holds_deleted": app.BATCH}
+    assert app.lambda_handler({"time": NOW.isoformat()}, hurried) == {"expired_holds_deleted": app.BATCH}
     assert night.connection.execute("SELECT count(*), min(expires_at) FROM time_claims").fetchone() == (
-        1_500,
-        NOW - timedelta(seconds=1_499),
+        2_500,
+        NOW - timedelta(seconds=2_499),
     )
-    assert [night.run()["expired_holds_deleted"] for _ in range(3)] == [1_000, 500, 0]
+    assert night.run() == {"expired_holds_deleted": 2_500}
     assert night.left() == set()
 
 
@@ -206,6 +209,23 @@ def test_what_it_did_is_a_metric(night: Night, capsys: pytest.CaptureFixture[str
 
     [line] = [line for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     assert json.loads(line)["expired_holds_deleted"] == [1.0]
+
+
+def test_a_run_that_came_to_its_end_is_a_heartbeat_of_its_function(
+    night: Night, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "booking-HoldCleanupFunction-1")
+    night.run()
+
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    told = json.loads(line)
+    [directive] = told["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("FourAS", [["function_name", "service"]])
+    assert (told["runs"], told["service"], told["function_name"]) == (
+        [1.0],
+        "booking",
+        "booking-HoldCleanupFunction-1",
+    )
 
 
 def test_an_empty_cart_of_nobody_is_no_business_of_its(night: Night) -> None:

@@ -32,6 +32,13 @@ NOON = datetime(2027, 1, 18, 12, 0, tzinfo=UTC)  # a Monday, 7 in the morning in
         # 14 March 2027: 2:30 does not exist in Toronto; 7 November: 1:30 happens twice and fires once
         ("cron(30 2 * * ? *)", "2027-03-13T12:00:00+00:00", "2027-03-15T06:30:00+00:00"),
         ("cron(30 1 * * ? *)", "2027-11-07T05:30:00+00:00", "2027-11-08T06:30:00+00:00"),
+        # our own nightly schedules keep their hour on the wall clock across both changes, once a night
+        ("cron(5 0 * * ? *)", "2027-03-13T12:00:00+00:00", "2027-03-14T05:05:00+00:00"),
+        ("cron(5 0 * * ? *)", "2027-03-14T05:05:00+00:00", "2027-03-15T04:05:00+00:00"),
+        ("cron(30 3 * * ? *)", "2027-03-13T12:00:00+00:00", "2027-03-14T07:30:00+00:00"),
+        ("cron(30 3 * * ? *)", "2027-03-14T07:30:00+00:00", "2027-03-15T07:30:00+00:00"),
+        ("cron(30 3 * * ? *)", "2027-11-06T12:00:00+00:00", "2027-11-07T08:30:00+00:00"),
+        ("cron(5 0 * * ? *)", "2027-11-07T04:05:00+00:00", "2027-11-08T05:05:00+00:00"),
     ],
 )
 def test_an_expression_fires_next(expression: str, after: str, expected: str) -> None:

@@ -3,20 +3,23 @@
 import importlib
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from local import template
+from local import cron, template
 from local.cloudformation import read_yaml
+from local.template import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = template.load(ROOT / "template.yaml")
 DOCUMENT = read_yaml(ROOT / "template.yaml")
 FUNCTIONS = {function.name: function for function in APPLICATION.functions}
 BEHIND_THE_API = sorted(name for name, function in FUNCTIONS.items() if function.routes)
+SCHEDULED = {name: schedule for name, function in FUNCTIONS.items() for schedule in function.schedules}
 AT_DEPLOY = {"migrate"}
 
 
@@ -91,6 +94,47 @@ def test_an_error_of_any_function_nobody_waits_for_raises_an_alarm() -> None:
     }
 
     assert watched == in_the_background
+
+
+def test_a_schedule_that_falls_silent_raises_an_alarm_before_long() -> None:
+    heartbeats = {
+        dimension["Value"]["Ref"]: alarm
+        for alarm in map(_properties, _logical_ids("AWS::CloudWatch::Alarm"))
+        if alarm.get("MetricName") == "runs"
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "function_name"
+    }
+    variables = DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert {Path(_properties(name)["CodeUri"]).name for name in heartbeats} == set(SCHEDULED)
+    for name, alarm in heartbeats.items():
+        interval = _interval(SCHEDULED[Path(_properties(name)["CodeUri"]).name])
+        patience = timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
+        assert alarm["TreatMissingData"] == "breaching"
+        assert alarm["Dimensions"][0] == {"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]}
+        assert alarm["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"]
+        assert (alarm["Statistic"], alarm["Threshold"], alarm["ComparisonOperator"]) == (
+            "Sum",
+            1,
+            "LessThanThreshold",
+        )
+        assert interval < patience <= 10 * interval
+
+
+def test_each_schedule_reads_the_clock_of_toronto() -> None:
+    zones = {schedule.timezone for function in FUNCTIONS.values() for schedule in function.schedules}
+
+    assert zones == {"America/Toronto"}
+
+
+def _interval(schedule: Schedule) -> timedelta:
+    """Between two runs, on an ordinary day."""
+    expression = cron.parse(schedule.expression, schedule.timezone)
+    first = expression.next_after(datetime(2027, 1, 18, tzinfo=UTC))
+    assert first
+    second = expression.next_after(first)
+    assert second
+    return second - first
 
 
 def _logical_ids(kind: str) -> list[str]:

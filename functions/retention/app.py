@@ -1,0 +1,36 @@
+"""Every night: forget what has been kept long enough (spec 5.9, 6)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from adapters import database
+from adapters.jobs import in_batches, report, scheduled_time
+from domain.accounts.retention import delete_expired_sessions
+from domain.cart.retention import delete_idle_guest_carts
+from domain.checkout.retention import delete_ended, forget_hashes
+from domain.payments.retention import delete_old_events
+
+BATCH = 500
+
+type Purge = Callable[[Connection[Any], datetime, int], int]
+
+PURGES: dict[str, Purge] = {
+    "password_hashes_forgotten": forget_hashes,
+    "checkouts_deleted": delete_ended,
+    "guest_carts_deleted": delete_idle_guest_carts,
+    "sessions_deleted": delete_expired_sessions,
+    "payment_events_deleted": delete_old_events,
+}
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    return report(
+        **{what: _in_batches(purge, context, scheduled_time(event)) for what, purge in PURGES.items()}
+    )
+
+
+def _in_batches(purge: Purge, context: Any, now: datetime) -> int:
+    return in_batches(context, BATCH, lambda size: purge(database.connection(), now, size))

@@ -1,0 +1,51 @@
+"""How long the snapshot of a purchase is kept: it holds a billing address and, until it ends, a password's hash (§5.9).
+
+Orders keep what was sold; nothing refers to a checkout that has ended.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+KEPT_ONCE_PAID = timedelta(days=90)
+KEPT_ONCE_ABANDONED = timedelta(hours=24)
+
+
+def forget_hashes(connection: Connection[Any], now: datetime, at_most: int) -> int:
+    """Null the password hashes of up to `at_most` checkouts that were left open long after they could be paid.
+
+    Whatever ends a checkout has forgotten its own (0010). Should one of these be paid after all, its account is
+    opened without a password, and the person asks for a new one.
+    """
+    return connection.execute(
+        """
+        WITH stale AS MATERIALIZED (
+            SELECT id FROM checkouts WHERE expires_at < %(until)s AND buyer ? 'password_hash'
+             ORDER BY expires_at LIMIT %(at_most)s FOR NO KEY UPDATE SKIP LOCKED)
+        UPDATE checkouts SET buyer = buyer - 'password_hash' FROM stale WHERE checkouts.id = stale.id
+        """,
+        {"until": now - KEPT_ONCE_ABANDONED, "at_most": at_most},
+    ).rowcount
+
+
+def delete_ended(connection: Connection[Any], now: datetime, at_most: int) -> int:
+    """Delete up to `at_most` checkouts that ended long enough ago; answers how many.
+
+    One that is still open is left, however old: it may be paid until reconciliation has cancelled its payment.
+    """
+    return connection.execute(
+        """
+        WITH ended AS MATERIALIZED (
+            SELECT id FROM checkouts
+             WHERE (status IN ('settled', 'refunded') AND settled_at < %(paid_until)s)
+                OR (status IN ('failed', 'cancelled') AND expires_at < %(abandoned_until)s)
+             ORDER BY expires_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
+        DELETE FROM checkouts USING ended WHERE checkouts.id = ended.id
+        """,
+        {
+            "paid_until": now - KEPT_ONCE_PAID,
+            "abandoned_until": now - KEPT_ONCE_ABANDONED,
+            "at_most": at_most,
+        },
+    ).rowcount

@@ -1,0 +1,231 @@
+"""What is forgotten at night, and what is kept: to the instant, a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from functions.coupon_expiry import app as coupon_expiry
+from functions.retention import app
+from tests.conftest import Database
+from tests.support.browser import CONTEXT
+from tests.support.guest import Guest
+from tests.support.school import School
+from tests.support.shop import NINE, Shop
+from tests.support.tables import nothing_written
+from tests.support.world import MONDAY_NOON, World, toronto, wanted
+
+NOW = MONDAY_NOON.astimezone(UTC)
+MOMENT = timedelta.resolution
+DAY = timedelta(days=1)
+NOTHING = dict.fromkeys(app.PURGES, 0)
+
+
+@dataclass
+class Archive:
+    connection: Connection[Any]
+    school: School
+
+    def run(self, at: datetime = NOW) -> dict[str, int]:
+        """What the night's run did, where it did something."""
+        done = app.lambda_handler({"time": at.isoformat()}, CONTEXT)
+        assert set(done) == set(NOTHING)
+        return {what: count for what, count in done.items() if count}
+
+    def cart(self, *, changed_at: datetime, owner: UUID | None = None) -> UUID:
+        cart_id = uuid4()
+        self.connection.execute(
+            "INSERT INTO carts (id, user_id, session_hash, created_at, updated_at) VALUES (%s, %s, %s, %s, %s)",
+            (cart_id, owner, None if owner else uuid4().bytes * 2, changed_at, changed_at),
+        )
+        return cart_id
+
+    def checkout(
+        self,
+        status: str,
+        *,
+        cart: UUID | None = None,
+        created_at: datetime = NOW - 400 * DAY,
+        settled_at: datetime | None = None,
+        buyer: dict[str, Any] | None = None,
+    ) -> UUID:
+        checkout_id = uuid4()
+        order = None
+        if status == "settled":
+            order = uuid4()
+            self.connection.execute(
+                "INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad, created_at,"
+                " updated_at) VALUES (%s, %s, 'paid', 'free', 45, 45, 0, %s, %s)",
+                (order, self.school.user(f"{order.hex}@exemple.ca"), created_at, created_at),
+            )
+        self.connection.execute(
+            "INSERT INTO checkouts (id, status, cart_id, cart_version, session_hash, buyer, items, subtotal_cad,"
+            "                       discount_cad, total_cad, amount_cents, created_at, expires_at, settled_at,"
+            "                       order_id)"
+            " VALUES (%s, %s, %s, 1, %s, %s, '[{}]', 45, 0, 45, 4500, %s, %s, %s, %s)",
+            (
+                checkout_id,
+                status,
+                cart,
+                uuid4().bytes * 2,
+                Jsonb(buyer) if buyer else None,
+                created_at,
+                created_at + DAY,
+                settled_at,
+                order,
+            ),
+        )
+        return checkout_id
+
+    def ids(self, table: str) -> set[UUID]:
+        return {row_id for (row_id,) in self.connection.execute(f"SELECT id FROM {table}")}  # noqa: S608  ours
+
+
+@pytest.fixture
+def archive(configured: Database) -> Iterator[Archive]:
+    with psycopg.connect(configured.url, autocommit=True) as connection:
+        yield Archive(connection, School(connection))
+
+
+def test_with_nothing_old_nothing_is_written(archive: Archive) -> None:
+    archive.cart(changed_at=NOW)
+    archive.checkout("open", created_at=NOW, buyer={"password_hash": "x"})
+
+    with nothing_written(archive.connection):
+        assert archive.run() == {}
+
+
+# --- Guests' carts ----------------------------------------------------------------------------------------------
+
+
+def test_a_guest_s_cart_idle_for_more_than_thirty_days_goes_and_a_student_s_stays(archive: Archive) -> None:
+    archive.cart(changed_at=NOW - 30 * DAY - MOMENT)
+    kept = {
+        archive.cart(changed_at=NOW - 30 * DAY),
+        archive.cart(changed_at=NOW - 900 * DAY, owner=archive.school.user()),
+    }
+
+    assert archive.run() == {"guest_carts_deleted": 1}
+    assert archive.ids("carts") == kept
+
+
+def test_a_cart_that_is_being_paid_with_stays(archive: Archive) -> None:
+    cart = archive.cart(changed_at=NOW - 31 * DAY)
+    archive.checkout("processing", cart=cart, created_at=NOW - 31 * DAY)
+
+    assert archive.run() == {}
+    assert archive.ids("carts") == {cart}
+
+
+def test_a_cart_goes_with_its_sessions_and_what_was_bought_with_it_stays(world: World) -> None:
+    shop = Shop(world)
+    buyer, visitor = Guest(world), Guest(world, "b@exemple.ca")
+    buyer.books(wanted(shop.course, NINE))
+    visitor.chooses(wanted(shop.course, toronto(20, 11)))
+    world.clock.advance(days=31)
+
+    done = app.lambda_handler({"time": world.clock().isoformat()}, CONTEXT)
+
+    assert done == NOTHING | {"guest_carts_deleted": 2, "sessions_deleted": done["sessions_deleted"]}
+    assert [world.count(table) for table in ("carts", "cart_items")] == [0, 0]
+    assert [world.count(table) for table in ("checkouts", "orders", "appointments")] == [1, 1, 1]
+    assert [row["kind"] for row in shop.claims() if row["kind"] == "appointment"] == ["appointment"]
+
+
+# --- What was paid with -----------------------------------------------------------------------------------------
+
+
+def test_a_paid_checkout_is_kept_for_ninety_days(archive: Archive) -> None:
+    archive.checkout("settled", settled_at=NOW - 90 * DAY - MOMENT)
+    archive.checkout("refunded", settled_at=NOW - 90 * DAY - MOMENT)
+    kept = archive.checkout("settled", settled_at=NOW - 90 * DAY)
+
+    assert archive.run() == {"checkouts_deleted": 2}
+    assert archive.ids("checkouts") == {kept}
+    assert len(archive.ids("orders")) == 2
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_an_abandoned_checkout_is_kept_for_a_day_after_it_could_be_paid(
+    archive: Archive, status: str
+) -> None:
+    archive.checkout(status, created_at=NOW - 2 * DAY - MOMENT)
+    kept = archive.checkout(status, created_at=NOW - 2 * DAY)
+
+    assert archive.run() == {"checkouts_deleted": 1}
+    assert archive.ids("checkouts") == {kept}
+
+
+@pytest.mark.parametrize("status", ["open", "processing"])
+def test_one_that_may_still_be_paid_loses_its_hash_and_nothing_else(archive: Archive, status: str) -> None:
+    old = archive.checkout(
+        status, created_at=NOW - 2 * DAY - MOMENT, buyer={"email": "a@exemple.ca", "password_hash": "x"}
+    )
+    fresh = archive.checkout(status, created_at=NOW - 2 * DAY, buyer={"password_hash": "x"})
+
+    assert archive.run() == {"password_hashes_forgotten": 1}
+    buyers = dict(archive.connection.execute("SELECT id, buyer FROM checkouts").fetchall())
+    assert buyers == {old: {"email": "a@exemple.ca"}, fresh: {"password_hash": "x"}}
+
+
+# --- Sessions, events, coupons ----------------------------------------------------------------------------------
+
+
+def test_a_session_is_deleted_once_it_has_expired(archive: Archive) -> None:
+    user = archive.school.user()
+    for number, expires_at in enumerate((NOW - DAY, NOW, NOW + MOMENT)):
+        archive.connection.execute(
+            "INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at) VALUES (%s, %s, %s, %s)",
+            (bytes([number]) * 32, user, NOW - 30 * DAY, expires_at),
+        )
+
+    assert archive.run() == {"sessions_deleted": 2}
+    assert archive.connection.execute("SELECT token_hash FROM auth_sessions").fetchall() == [(b"\2" * 32,)]
+
+
+def test_stripe_s_events_are_remembered_for_thirteen_months(archive: Archive) -> None:
+    for name, received_at in (("evt_old", NOW - 397 * DAY - MOMENT), ("evt_kept", NOW - 397 * DAY)):
+        archive.connection.execute(
+            "INSERT INTO webhook_events (source, external_event_id, type, received_at) VALUES ('stripe', %s, 't', %s)",
+            (name, received_at),
+        )
+
+    assert archive.run() == {"payment_events_deleted": 1}
+    assert archive.connection.execute("SELECT external_event_id FROM webhook_events").fetchall() == [
+        ("evt_kept",)
+    ]
+
+
+def test_purges_go_batch_after_batch(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BATCH", 2)
+    for _ in range(5):
+        archive.cart(changed_at=NOW - 31 * DAY)
+        archive.checkout("cancelled")
+
+    assert archive.run() == {"checkouts_deleted": 5, "guest_carts_deleted": 5}
+
+
+def test_a_row_somebody_is_working_on_is_left_for_tomorrow(archive: Archive, configured: Database) -> None:
+    cart = archive.cart(changed_at=NOW - 31 * DAY)
+    with psycopg.connect(configured.url) as visitor:
+        visitor.execute("SELECT FROM carts WHERE id = %s FOR UPDATE", (cart,))
+        assert archive.run() == {}
+
+    assert archive.run(NOW + DAY) == {"guest_carts_deleted": 1}
+
+
+def test_a_coupon_is_put_away_at_the_instant_it_ends_and_only_once(archive: Archive) -> None:
+    archive.school.coupon("FINI", ends_at=NOW)
+    archive.school.coupon("ENCORE", ends_at=NOW + MOMENT)
+    archive.school.coupon("TOUJOURS")
+
+    assert coupon_expiry.lambda_handler({"time": NOW.isoformat()}, CONTEXT) == {"coupons_deactivated": 1}
+    assert archive.connection.execute("SELECT code FROM coupons WHERE NOT active").fetchall() == [("FINI",)]
+    with nothing_written(archive.connection):
+        assert coupon_expiry.lambda_handler({"time": NOW.isoformat()}, CONTEXT) == {"coupons_deactivated": 0}
