@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench format lock openapi build events deploy clean
+.PHONY: help run test soak check bench format lock openapi webhooks build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -28,12 +28,16 @@ check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architectur
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m local.openapi --check
+	$(PY) -m local.webhook_docs --check
 
 bench: .venv/dev.stamp ## measure, each figure beside its bar, against a real PostgreSQL
 	$(PY) -m bench
 
 openapi: .venv/dev.stamp ## describe the API anew, from its handlers
 	$(PY) -m local.openapi
+
+webhooks: .venv/dev.stamp ## describe the events anew, from their models (docs/webhooks)
+	$(PY) -m local.webhook_docs
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -9,6 +9,7 @@ from adapters import database as adapter
 from adapters import stripe_payments
 from local.stripe_double import StripeDouble
 from tests.conftest import Database
+from tests.support.documented import assert_told_as_documented
 from tests.support.school import School
 from tests.support.world import Clock, World
 
@@ -54,6 +55,7 @@ def configured(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def world(
     configured: Database, clock: Clock, stripe_double: StripeDouble, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
+    """Whatever a test makes happen, each event that was recorded must be as its published schema says."""
     monkeypatch.setenv("STRIPE_SECRET_KEY", stripe_double.secret_key)
     monkeypatch.setenv("STRIPE_PUBLISHABLE_KEY", stripe_double.publishable_key)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", stripe_double.webhook_secret)
@@ -61,4 +63,5 @@ def world(
     stripe_payments.stripe_payments.cache_clear()
     with psycopg.connect(configured.url, autocommit=True) as connection:
         yield World(clock, connection, stripe_double, School(connection))
+        assert_told_as_documented(connection)
     stripe_payments.stripe_payments.cache_clear()

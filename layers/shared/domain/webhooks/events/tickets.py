@@ -1,9 +1,9 @@
 """A student's request for help. Internal notes never leave: none can be told."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema, model_validator
 
 from domain.webhooks.events.base import Email, Moment, Payload
 
@@ -51,6 +51,12 @@ class TicketStatusChanged(_Ticket):
     timestamp: Moment
     subject: str
     version: Annotated[int, Field(exclude=True)]
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.new_status == self.old_status:
+            raise ValueError("the status did not change")
+        return self
 
     @property
     def dedupe_key(self) -> str:

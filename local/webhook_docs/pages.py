@@ -1,0 +1,159 @@
+"""The pages of docs/webhooks: prose by hand, tables and samples from the models."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from domain.webhooks.event_types import EVENTS, FALLBACK, EventType
+from domain.webhooks.events import PAYLOADS
+from local.webhook_docs import texts
+from local.webhook_docs.samples import sample
+from local.webhook_docs.schemas import schema
+
+FOOTER = (
+    "*Page produite par `make webhooks` à partir de `source/` et des modèles ; ne pas la modifier à la main.*"
+)
+KINDS = {
+    ("string", "uuid"): "UUID",
+    ("string", "email"): "courriel",
+    ("string", "date-time"): "date et heure",
+    ("string", None): "texte",
+    ("number", None): "nombre",
+    ("integer", None): "entier",
+    ("boolean", None): "booléen",
+    ("object", None): "objet",
+}
+LISTS = {"UUID": "liste d’UUID", "texte": "liste de textes", "objet": "liste d’objets"}
+
+
+def documents() -> dict[str, str]:
+    """Every generated file by its path under docs/webhooks."""
+    files = {"README.md": index()}
+    for event_type in PAYLOADS:
+        files[f"{event_type}.md"] = page(event_type)
+        files[f"schemas/{event_type}.json"] = _written(schema(event_type))
+        files[f"samples/{event_type}.json"] = _written(sample(event_type))
+    return files
+
+
+def index() -> str:
+    """The guide, with the list of events and of the addresses they go to."""
+    events = [
+        (f"[`{name}`]({name}.md)", texts.told(name)["summary"], f"`{_address(EVENTS[name])}`")
+        for name in PAYLOADS
+    ]
+    areas = {event.endpoint: event for event in EVENTS.values()}
+    addresses = [
+        (
+            f"`{_address(event)}`",
+            ", ".join(f"`{other.name}`" for other in EVENTS.values() if other.endpoint == event.endpoint),
+            f"`MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "attend",
+        )
+        for event in areas.values()
+    ]
+    return texts.guide().format(
+        events=_table(("Événement", "Ce qu’il dit", "Adresse"), events),
+        envelope=_fields(_envelope()),
+        addresses=_table(("Adresse", "Événements", "Sans adresse"), addresses),
+    )
+
+
+def page(event_type: str) -> str:
+    """What whoever builds the scenario of one event needs to know."""
+    event, told = EVENTS[event_type], texts.told(event_type)
+    whole = schema(event_type)
+    return "\n\n".join(
+        (
+            f"# `{event_type}`",
+            told["summary"],
+            _table(
+                ("Adresse", "Sans cette adresse", "Après la livraison"),
+                [(f"`{_address(event)}`", _without_address(event), _kept(event))],
+            ),
+            f"## Quand il est envoyé\n\n{told['when']}",
+            f"## Ce qu’il remplace\n\n{told['replaces']}",
+            f"## Dans le scénario\n\n{told['advice']}",
+            "Avant tout : [vérifier la signature](README.md#vérifier-la-signature), "
+            "[dédoublonner](README.md#dédoublonner) par `event_id`, puis se brancher sur `type`.",
+            "## Champs de `payload`\n\n"
+            "Toutes les clés sont toujours présentes. L’enveloppe est décrite dans le "
+            "[guide](README.md#lenveloppe).",
+            _fields(whole["properties"]["payload"], whole["$defs"]),
+            f"## Exemple\n\n[samples/{event_type}.json](samples/{event_type}.json) — "
+            f"schéma : [schemas/{event_type}.json](schemas/{event_type}.json)",
+            f"```json\n{_written(sample(event_type)).strip()}\n```",
+            f"---\n\n{FOOTER}\n",
+        )
+    )
+
+
+def _address(event: EventType) -> str:
+    return f"MAKE_{event.endpoint}_WEBHOOK_URL"
+
+
+def _without_address(event: EventType) -> str:
+    return f"va à `MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "attend qu’elle soit configurée"
+
+
+def _kept(event: EventType) -> str:
+    if not event.recorded:
+        return "rien n’est conservé"
+    return "contenu gardé 90 jours" if event.body_outlives_delivery else "contenu effacé aussitôt"
+
+
+def _envelope() -> dict[str, Any]:
+    """The envelope alone, as it is for every event."""
+    whole = schema(next(iter(PAYLOADS)))
+    properties = {
+        name: {key: value for key, value in field.items() if key not in ("const", "properties")}
+        for name, field in whole["properties"].items()
+    }
+    return {"properties": properties, "$defs": whole["$defs"]}
+
+
+def _fields(node: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> str:
+    definitions = node.get("$defs", {}) if definitions is None else definitions
+    return _table(("Champ", "Type", "`null` ?", "Ce qu’il dit"), _rows(node, definitions))
+
+
+def _rows(
+    node: Mapping[str, Any], definitions: Mapping[str, Any], inside: str = ""
+) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in node["properties"].items():
+        known, nullable = _resolved(field, definitions)
+        yield f"`{inside}{name}`", _kind(known, definitions), "oui" if nullable else "", field["description"]
+        if "properties" in known:
+            yield from _rows(known, definitions, f"{inside}{name}.")
+        elif known.get("type") == "array":
+            element, _ = _resolved(known["items"], definitions)
+            if "properties" in element:
+                yield from _rows(element, definitions, f"{inside}{name}[].")
+
+
+def _resolved(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """What the field is when it is not null, and whether it may be."""
+    choices = [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
+    known = choices[0] if choices else field
+    if "$ref" in known:
+        known = definitions[known["$ref"].rpartition("/")[2]]
+    return known, len(field.get("anyOf", [])) > 1
+
+
+def _kind(known: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if "const" in known:
+        return f"`{json.dumps(known['const'])}`"
+    if "enum" in known:
+        return " ou ".join(f"`{choice}`" for choice in known["enum"])
+    if known["type"] == "null":
+        return "`null`"
+    if known["type"] == "array":
+        return LISTS[_kind(_resolved(known["items"], definitions)[0], definitions)]
+    return KINDS[known["type"], known.get("format")]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

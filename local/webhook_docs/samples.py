@@ -1,0 +1,318 @@
+"""One realistic event of each type, about the same few people: Zoé, who learns, and Mme Roy, who teaches."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from domain.clock import utc_milliseconds
+from domain.webhooks.events import (
+    AppointmentCompleted,
+    AppointmentReminder,
+    BookedSession,
+    BookingCancelled,
+    BookingCreated,
+    BookingRescheduled,
+    Contact,
+    CourseCreated,
+    CourseDeleted,
+    CourseUpdated,
+    MessageSent,
+    OrderRefunded,
+    PasswordResetRequested,
+    Payload,
+    RatingCreated,
+    RatingUpdated,
+    Signup,
+    TicketCreated,
+    TicketMessageAdded,
+    TicketStatusChanged,
+    TutorAvailabilityUpdated,
+    TutorCreated,
+    TutorRateUpdated,
+    TutorUpdated,
+)
+
+NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)
+FIRST = datetime(2027, 1, 20, 15, tzinfo=UTC)
+SECOND = datetime(2027, 1, 22, 21, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def _id(number: int) -> UUID:
+    return UUID(f"0194644a-2c00-4b1e-8f3a-{number:012x}")
+
+
+ZOE = Contact(id=_id(1), first_name="Zoé", last_name="Tremblay", email="zoe@exemple.ca", phone="+15145550123")
+ROY = Contact(id=_id(2), first_name="Hélène", last_name="Roy", email="helene.roy@exemple.ca", phone=None)
+ADMIN, ORDER, FRENCH, MATHS = _id(3), _id(4), _id(5), _id(6)
+LESSON, OTHER_LESSON, TICKET, RATING = _id(7), _id(8), _id(9), _id(10)
+
+_LESSON = {
+    "appointment_id": LESSON,
+    "user_id": ZOE.id,
+    "tutor_id": ROY.id,
+    "course_id": FRENCH,
+    "course_title_fr": "Français, secondaire",
+    "student": ZOE,
+    "tutor": ROY,
+}
+_RATING = {
+    "rating_id": RATING,
+    "student_id": ZOE.id,
+    "tutor_id": ROY.id,
+    "course_id": FRENCH,
+    "appointment_id": LESSON,
+    "course_title_fr": "Français, secondaire",
+    "tutor_name": "Mme Roy",
+    "q1_courtoisie": 5,
+    "q2_maitrise": 5,
+    "q3_pedagogie": 5,
+    "q4_dynamisme": 4,
+    "general_score": Decimal("4.75"),
+    "comment": "Très claire, merci !",
+    "hidden": False,
+    "created_at": NOW,
+}
+_COURSE = {
+    "course_id": FRENCH,
+    "slug": "francais-secondaire",
+    "title_fr": "Français, secondaire",
+    "student_rate_cad": Decimal("45.00"),
+    "changed_by": ADMIN,
+    "changed_at": NOW,
+}
+_TUTOR = {
+    "tutor_id": ROY.id,
+    "display_name": "Mme Roy",
+    "email": ROY.email,
+    "active": True,
+    "priority": 100,
+    "changed_by": ADMIN,
+    "changed_at": NOW,
+}
+
+_PAYLOADS: Sequence[Payload] = (
+    Signup(
+        user_id=ZOE.id,
+        role="student",
+        email=ZOE.email,
+        first_name=ZOE.first_name,
+        last_name=ZOE.last_name,
+        created_at=NOW,
+        phone=ZOE.phone,
+        source="guest_checkout",
+        order_id=ORDER,
+    ),
+    BookingCreated(
+        order_id=ORDER,
+        user_id=ZOE.id,
+        currency="CAD",
+        subtotal_cad=Decimal("180.00"),
+        discount_cad=Decimal("18.00"),
+        total_cad=Decimal("162.00"),
+        coupon_code="SAVE10",
+        items=[
+            BookedSession(
+                appointment_id=LESSON,
+                course_id=FRENCH,
+                course_title_fr="Français, secondaire",
+                tutor_id=ROY.id,
+                tutor_name="Mme Roy",
+                start_datetime=FIRST,
+                duration_min=120,
+                price_cad=Decimal("90.00"),
+                tutor_earnings_cad=Decimal("60.00"),
+                end_datetime=FIRST + 2 * HOUR,
+                start_local=FIRST,
+                tutor_email=ROY.email,
+                meeting_link=None,
+            ),
+            BookedSession(
+                appointment_id=OTHER_LESSON,
+                course_id=MATHS,
+                course_title_fr="Mathématiques, secondaire",
+                tutor_id=ROY.id,
+                tutor_name="Mme Roy",
+                start_datetime=SECOND,
+                duration_min=120,
+                price_cad=Decimal("90.00"),
+                tutor_earnings_cad=Decimal("60.00"),
+                end_datetime=SECOND + 2 * HOUR,
+                start_local=SECOND,
+                tutor_email=ROY.email,
+                meeting_link="https://visio.exemple.ca/mme-roy",
+            ),
+        ],
+        created_at=NOW,
+        student=ZOE,
+        source="guest_checkout",
+        item_count=2,
+        credit_applied_cad=Decimal("0.00"),
+        amount_charged_cad=Decimal("162.00"),
+        payment_reference="pi_3QhExempleZoe0001",
+    ),
+    BookingCancelled(
+        **_LESSON,
+        cancelled_by="tutor",
+        cancelled_by_id=ROY.id,
+        cancellation_reason="Empêchement",
+        start_datetime=FIRST,
+        end_datetime=FIRST + 2 * HOUR,
+        duration_min=120,
+        price_cad=Decimal("90.00"),
+        credit_issued=Decimal("81.00"),
+        timestamp=NOW,
+        cause="request",
+        order_id=ORDER,
+        version=2,
+    ),
+    BookingRescheduled(
+        **_LESSON,
+        rescheduled_by="student",
+        rescheduled_by_id=ZOE.id,
+        reason="Conflit d’horaire",
+        old_start_datetime=FIRST,
+        old_end_datetime=FIRST + 2 * HOUR,
+        new_start_datetime=SECOND,
+        new_end_datetime=SECOND + 2 * HOUR,
+        timestamp=NOW,
+        modification_id=_id(11),
+    ),
+    AppointmentCompleted(
+        **_LESSON,
+        start_datetime=NOW - 3 * HOUR,
+        end_datetime=NOW - HOUR,
+        duration_min=120,
+        tutor_earnings_cad=Decimal("60.00"),
+        completed_at=NOW,
+        completed_by="system",
+        version=1,
+    ),
+    OrderRefunded(
+        order_id=ORDER,
+        user_id=ZOE.id,
+        refund_amount=Decimal("81.00"),
+        refund_reason="Séance annulée par la tutrice",
+        stripe_refund_id="re_3QhExempleZoe0001",
+        processed_by=ADMIN,
+        affected_appointments=[LESSON],
+        timestamp=NOW,
+        refund_id=_id(12),
+        is_full_refund=False,
+        student=ZOE,
+    ),
+    MessageSent(
+        message_id=_id(13),
+        sender_id=ZOE.id,
+        receiver_id=ROY.id,
+        sender_name="Zoé Tremblay",
+        receiver_name="Mme Roy",
+        content="Bonjour ! Puis-je apporter mon devoir de la semaine dernière ?",
+        appointment_id=LESSON,
+        appointment_title="Français, secondaire",
+        timestamp=NOW,
+        sender_role="student",
+        receiver_role="tutor",
+        receiver_email=ROY.email,
+        attachment_count=1,
+    ),
+    RatingCreated(**_RATING, updated_at=NOW),
+    RatingUpdated(**_RATING, updated_at=NOW + HOUR, previous_general_score=Decimal("4.50"), version=2),
+    TicketCreated(
+        ticket_id=TICKET,
+        user_id=ZOE.id,
+        user_email=ZOE.email,
+        subject="Où est mon reçu ?",
+        category="payment",
+        priority="medium",
+        status="open",
+        created_at=NOW,
+    ),
+    TicketStatusChanged(
+        ticket_id=TICKET,
+        user_id=ZOE.id,
+        user_email=ZOE.email,
+        old_status="open",
+        new_status="resolved",
+        changed_by=ADMIN,
+        reason=None,
+        timestamp=NOW,
+        subject="Où est mon reçu ?",
+        version=2,
+    ),
+    TicketMessageAdded(
+        ticket_id=TICKET,
+        message_id=_id(14),
+        user_id=ADMIN,
+        user_email="soutien@exemple.ca",
+        sender_role="admin",
+        message="Bonjour Zoé, votre reçu est dans la section « Mes commandes ».",
+        timestamp=NOW,
+        owner_id=ZOE.id,
+        owner_email=ZOE.email,
+        subject="Où est mon reçu ?",
+    ),
+    CourseCreated(**_COURSE, active=True, changed_fields=[], version=1),
+    CourseUpdated(**_COURSE, active=True, changed_fields=["student_rate_cad"], version=2),
+    CourseDeleted(**_COURSE, active=False, changed_fields=["active"], version=3),
+    TutorCreated(**_TUTOR, hourly_base_rate_cad=Decimal("30.00"), course_ids=[FRENCH, MATHS], version=1),
+    TutorUpdated(
+        **_TUTOR, hourly_base_rate_cad=Decimal("32.50"), changed_fields=["hourly_base_rate_cad"], version=2
+    ),
+    TutorRateUpdated(
+        **_TUTOR,
+        hourly_base_rate_cad=Decimal("32.50"),
+        old_rate_cad=Decimal("30.00"),
+        new_rate_cad=Decimal("32.50"),
+        version=2,
+    ),
+    TutorAvailabilityUpdated(
+        tutor_id=ROY.id,
+        change_type="rule",
+        operation="created",
+        details={"weekday": 1, "start_time": "09:00", "end_time": "12:00"},
+        changed_by=ROY.id,
+        changed_at=NOW,
+        version=3,
+    ),
+    PasswordResetRequested(
+        request_id=_id(15),
+        user_id=ZOE.id,
+        email=ZOE.email,
+        first_name=ZOE.first_name,
+        last_name=ZOE.last_name,
+        reset_token="exemple-de-jeton-a-usage-unique",
+        expires_at=NOW + HOUR,
+        requested_at=NOW,
+    ),
+    AppointmentReminder(
+        **_LESSON,
+        tutor_name="Mme Roy",
+        start_datetime=FIRST,
+        end_datetime=FIRST + 2 * HOUR,
+        start_local=FIRST,
+        duration_min=120,
+        meeting_link="https://visio.exemple.ca/mme-roy",
+        timestamp=NOW,
+    ),
+)
+
+PAYLOADS = {payload.type: payload for payload in _PAYLOADS}
+
+
+def sample(event_type: str) -> dict[str, Any]:
+    """The event as it arrives at Make.com."""
+    place = list(PAYLOADS).index(event_type)
+    return {
+        "type": event_type,
+        "event_id": f"evt_0194644a2c007b1e8f3a{place:012x}",
+        "sent_at": utc_milliseconds(NOW),
+        "timestamp": utc_milliseconds(NOW),
+        "schema_version": 1,
+        "sequence": 1,
+        "environment": "prod",
+        "payload": json.loads(PAYLOADS[event_type].model_dump_json()),
+    }

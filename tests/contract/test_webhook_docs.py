@@ -1,0 +1,328 @@
+"""docs/webhooks against the contract (make-webhooks a, b.4, b.5, c.1), which is written out here once more."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from domain.webhooks.event_types import EVENTS
+from domain.webhooks.events import PAYLOADS
+from local.webhook_docs import samples, texts
+from local.webhook_docs.__main__ import differences
+from tests.support.documented import broken_promises, sample, schema
+
+CONTACT = "id first_name last_name email phone?"
+ENVELOPE = "type event_id sent_at timestamp schema_version sequence environment payload"
+
+# Every field in the contract's order; ? when it may be null.
+FIELDS = {
+    "signup": "user_id role email first_name last_name created_at phone? source order_id?",
+    "booking.created": "order_id user_id currency subtotal_cad discount_cad total_cad coupon_code? items created_at "
+    "student source item_count credit_applied_cad amount_charged_cad payment_reference?",
+    "booking.cancelled": "appointment_id user_id tutor_id course_id course_title_fr cancelled_by cancelled_by_id "
+    "cancellation_reason? start_datetime end_datetime duration_min price_cad credit_issued? timestamp cause order_id "
+    "student tutor",
+    "booking.rescheduled": "appointment_id user_id tutor_id course_id course_title_fr rescheduled_by "
+    "rescheduled_by_id reason old_start_datetime old_end_datetime new_start_datetime new_end_datetime timestamp "
+    "modification_id student tutor",
+    "appointment.completed": "appointment_id user_id tutor_id course_id course_title_fr start_datetime end_datetime "
+    "duration_min tutor_earnings_cad completed_at completed_by student tutor",
+    "order.refunded": "order_id user_id refund_amount refund_reason stripe_refund_id? processed_by "
+    "affected_appointments timestamp refund_id is_full_refund student",
+    "message.sent": "message_id sender_id receiver_id sender_name receiver_name content appointment_id? "
+    "appointment_title? timestamp sender_role receiver_role receiver_email content_truncated attachment_count",
+    "rating.created": "rating_id student_id tutor_id course_id appointment_id? course_title_fr tutor_name "
+    "q1_courtoisie q2_maitrise q3_pedagogie q4_dynamisme general_score comment? hidden created_at updated_at "
+    "previous_general_score?",
+    "rating.updated": "rating_id student_id tutor_id course_id appointment_id? course_title_fr tutor_name "
+    "q1_courtoisie q2_maitrise q3_pedagogie q4_dynamisme general_score comment? hidden created_at updated_at "
+    "previous_general_score?",
+    "ticket.created": "ticket_id user_id user_email subject category priority status created_at",
+    "ticket.status_changed": "ticket_id user_id user_email old_status new_status changed_by reason? timestamp subject",
+    "ticket.message_added": "ticket_id message_id user_id user_email sender_role message is_internal timestamp "
+    "owner_id owner_email subject",
+    **dict.fromkeys(
+        ("course.created", "course.updated", "course.deleted"),
+        "course_id action slug title_fr student_rate_cad active changed_fields changed_by changed_at",
+    ),
+    **dict.fromkeys(
+        ("tutor.created", "tutor.updated"),
+        "tutor_id display_name email active priority hourly_base_rate_cad course_ids changed_fields old_rate_cad? "
+        "new_rate_cad? changed_by changed_at",
+    ),
+    "tutor.rate.updated": "tutor_id display_name email active priority hourly_base_rate_cad course_ids "
+    "changed_fields old_rate_cad new_rate_cad changed_by changed_at",
+    "tutor.availability.updated": "tutor_id change_type operation details changed_by changed_at",
+}
+ITEM = (
+    "appointment_id course_id course_title_fr tutor_id tutor_name start_datetime duration_min price_cad "
+    "tutor_earnings_cad end_datetime start_local tutor_email meeting_link?"
+)
+OWN = {"password.reset_requested", "appointment.reminder"}
+
+KEYS = {
+    "signup": ("signup:{user_id}", "order:{order_id}"),
+    "booking.created": ("booking.created:{order_id}", "order:{order_id}"),
+    "booking.cancelled": ("booking.cancelled:{appointment_id}:2", "appointment:{appointment_id}"),
+    "booking.rescheduled": ("booking.rescheduled:{modification_id}", "appointment:{appointment_id}"),
+    "appointment.completed": ("appointment.completed:{appointment_id}:1", "appointment:{appointment_id}"),
+    "order.refunded": ("order.refunded:{refund_id}", "order:{order_id}"),
+    "message.sent": ("message.sent:{message_id}", "message:{message_id}"),
+    "rating.created": ("rating.created:{rating_id}", "rating:{rating_id}"),
+    "rating.updated": ("rating.updated:{rating_id}:2", "rating:{rating_id}"),
+    "ticket.created": ("ticket.created:{ticket_id}", "ticket:{ticket_id}"),
+    "ticket.status_changed": ("ticket.status_changed:{ticket_id}:2", "ticket:{ticket_id}"),
+    "ticket.message_added": ("ticket.message_added:{message_id}", "ticket:{ticket_id}"),
+    "course.created": ("course.created:{course_id}:1", "course:{course_id}"),
+    "course.updated": ("course.updated:{course_id}:2", "course:{course_id}"),
+    "course.deleted": ("course.deleted:{course_id}:3", "course:{course_id}"),
+    "tutor.created": ("tutor.created:{tutor_id}:1", "tutor:{tutor_id}"),
+    "tutor.updated": ("tutor.updated:{tutor_id}:2", "tutor:{tutor_id}"),
+    "tutor.rate.updated": ("tutor.rate.updated:{tutor_id}:2", "tutor:{tutor_id}"),
+    "tutor.availability.updated": ("tutor.availability.updated:{tutor_id}:3", "tutor:{tutor_id}"),
+    "password.reset_requested": ("password.reset_requested:{request_id}", "password_reset:{request_id}"),
+    "appointment.reminder": (
+        "appointment.reminder:{appointment_id}:{start_datetime}",
+        "appointment:{appointment_id}",
+    ),
+}
+
+ROUTES = {
+    "SIGNUP": (False, {"signup", "password.reset_requested"}),
+    "BOOKING": (False, {"booking.created"}),
+    "CANCELLATION": (False, {"booking.cancelled"}),
+    "MESSAGE": (False, {"message.sent"}),
+    "RESCHEDULE": (True, {"booking.rescheduled"}),
+    "COMPLETION": (True, {"appointment.completed"}),
+    "REMINDER": (True, {"appointment.reminder"}),
+    "REFUND": (True, {"order.refunded"}),
+    "RATING": (True, {"rating.created", "rating.updated"}),
+    "TICKET": (True, {"ticket.created", "ticket.status_changed", "ticket.message_added"}),
+    "ADMIN": (
+        True,
+        {
+            *("course.created", "course.updated", "course.deleted"),
+            *("tutor.created", "tutor.updated", "tutor.rate.updated", "tutor.availability.updated"),
+        },
+    ),
+}
+
+every_event = pytest.mark.parametrize("event_type", PAYLOADS)
+
+
+def fields(node: dict[str, Any]) -> str:
+    """As FIELDS writes them."""
+    return " ".join(name + "?" * _nullable(field) for name, field in node["properties"].items())
+
+
+def _nullable(field: dict[str, Any]) -> bool:
+    return any(choice.get("type") == "null" for choice in field.get("anyOf", [field]))
+
+
+def named(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field of a value, however deep, with its value."""
+    for name, value in node.items():
+        yield prefix + name, value
+        for element in value if isinstance(value, list) else [value]:
+            if isinstance(element, dict) and name != "details":
+                yield from named(element, f"{name}.")
+
+
+def test_the_committed_pages_schemas_and_samples_are_fresh() -> None:
+    assert differences() == []
+
+
+def test_the_contract_names_every_event_and_the_product_adds_two() -> None:
+    assert set(EVENTS) == set(PAYLOADS) == set(FIELDS) | OWN
+    assert len(FIELDS) == 19
+
+
+@pytest.mark.parametrize("event_type", FIELDS)
+def test_an_event_has_exactly_the_fields_of_the_contract_in_its_order(event_type: str) -> None:
+    document = schema(event_type)
+
+    assert fields(document) == ENVELOPE
+    assert fields(document["properties"]["payload"]) == FIELDS[event_type]
+    assert list(sample(event_type)["payload"]) == FIELDS[event_type].replace("?", "").split()
+
+
+def test_a_booked_session_and_a_contact_have_exactly_the_fields_of_the_contract() -> None:
+    parts = schema("booking.created")["$defs"]
+
+    assert (fields(parts["BookedSession"]), fields(parts["Contact"])) == (ITEM, CONTACT)
+
+
+@every_event
+def test_a_sample_is_valid(event_type: str) -> None:
+    assert broken_promises(sample(event_type)) == []
+
+
+@every_event
+def test_every_key_is_required_and_no_other_is_allowed(event_type: str) -> None:
+    event = sample(event_type)
+    for place in (event, event["payload"]):
+        for key in list(place):
+            value = place.pop(key)
+            if key != "type" or place is not event:
+                assert broken_promises(event) != [], f"{key} is not required"
+            place[key] = value
+        place["surplus"] = 1
+        assert broken_promises(event | {"type": event_type}) != []
+        del place["surplus"]
+
+
+@every_event
+def test_only_what_the_contract_lets_be_null_may_be_null(event_type: str) -> None:
+    declared = fields(schema(event_type)["properties"]["payload"]).split()
+    for field in declared:
+        event = copy.deepcopy(sample(event_type))
+        event["payload"][field.rstrip("?")] = None
+        assert (broken_promises(event) == []) == field.endswith("?"), field
+
+
+@every_event
+def test_names_and_types_go_together(event_type: str) -> None:
+    for name, value in named(sample(event_type)["payload"]):
+        short = name.rpartition(".")[2]
+        if value is None or short in ("stripe_refund_id",):
+            continue
+        if short.endswith("_cad") or short in ("refund_amount", "credit_issued"):
+            assert isinstance(value, float), name
+            assert round(value, 2) == value
+        elif short.endswith(("_datetime", "_at")) or short == "timestamp":
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", value), name
+        elif short.endswith("_local"):
+            assert re.fullmatch(r"[-\d]{10}T\d\d:\d\d:\d\d-0[45]:00", value), name
+        elif short.endswith("_min"):
+            assert value in (60, 90, 120), name
+        elif short.endswith("_id") or short == "id":
+            assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value), name
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"price_cad": "90.00"},
+        {"price_cad": -1},
+        {"start_datetime": "2027-01-20T10:00:00-05:00"},
+        {"start_datetime": "2027-02-30T10:00:00.000Z"},
+        {"start_local": "2027-01-20T15:00:00.000Z"},
+        {"tutor_email": "nulle part"},
+        {"appointment_id": ""},
+        {"duration_min": 60.5},
+    ],
+)
+def test_a_wrong_value_is_refused(spoil: dict[str, Any]) -> None:
+    event = sample("booking.created")
+    event["payload"]["items"][0] |= spoil
+
+    assert len(broken_promises(event)) == 1
+
+
+def test_a_booking_without_a_session_is_refused() -> None:
+    event = sample("booking.created")
+    event["payload"]["items"] = []
+
+    assert len(broken_promises(event)) == 1
+
+
+@every_event
+def test_the_same_fact_has_the_same_key_and_each_aggregate_its_own_order(event_type: str) -> None:
+    payload = sample(event_type)["payload"]
+
+    told = samples.PAYLOADS[event_type]
+
+    dedupe_key, ordering_key = KEYS[event_type]
+    assert told.dedupe_key == dedupe_key.format(**payload)
+    assert told.ordering_key == ordering_key.format(**payload)
+
+
+def test_every_event_goes_to_the_address_that_was_promised() -> None:
+    routes = {
+        endpoint: (
+            all(event.falls_back for event in EVENTS.values() if event.endpoint == endpoint),
+            {event.name for event in EVENTS.values() if event.endpoint == endpoint},
+        )
+        for endpoint in {event.endpoint for event in EVENTS.values()}
+    }
+
+    assert routes == ROUTES
+
+
+def test_six_changes_by_administrators_leave_no_trace_and_everything_else_does() -> None:
+    assert {event.name for event in EVENTS.values() if not event.recorded} == {
+        *("course.created", "course.updated", "course.deleted"),
+        *("tutor.created", "tutor.updated", "tutor.rate.updated"),
+    }
+
+
+def test_only_the_event_that_carries_a_token_is_forgotten_once_delivered() -> None:
+    assert [event.name for event in EVENTS.values() if not event.body_outlives_delivery] == [
+        "password.reset_requested"
+    ]
+    assert [name for name in PAYLOADS if "token" in json.dumps(schema(name))] == ["password.reset_requested"]
+
+
+def test_what_tutors_earn_is_told_only_where_the_contract_says_so() -> None:
+    telling = {name for name in PAYLOADS if re.search("earnings_cad|rate_cad", json.dumps(sample(name)))}
+
+    assert telling == {
+        *("booking.created", "appointment.completed", "tutor.created", "tutor.updated", "tutor.rate.updated"),
+        *("course.created", "course.updated", "course.deleted"),  # what students pay
+    }
+
+
+@every_event
+def test_examples_are_about_nobody(event_type: str) -> None:
+    text = json.dumps(sample(event_type))
+
+    assert re.findall(r"@(?!exemple\.ca)", text) == re.findall(r"://(?!visio\.exemple\.ca)", text) == []
+
+
+@every_event
+def test_an_event_is_below_20_kb(event_type: str) -> None:
+    assert len(samples.PAYLOADS[event_type].model_dump_json().encode()) < 20_000
+
+
+def test_no_internal_note_of_a_ticket_can_be_told() -> None:
+    """e.3-19."""
+    note = samples.PAYLOADS["ticket.message_added"].model_dump() | {"is_internal": True}
+
+    with pytest.raises(ValidationError):
+        PAYLOADS["ticket.message_added"](**note)
+
+
+def test_a_ticket_whose_status_stays_is_not_told() -> None:
+    """F-16."""
+    unchanged = samples.PAYLOADS["ticket.status_changed"].model_dump() | {"new_status": "open", "version": 3}
+
+    with pytest.raises(ValidationError):
+        PAYLOADS["ticket.status_changed"](**unchanged)
+
+
+@pytest.mark.parametrize(("length", "cut"), [(5_000, False), (5_001, True)])
+def test_a_long_message_is_cut_and_says_so(length: int, cut: bool) -> None:
+    message = samples.PAYLOADS["message.sent"].model_dump() | {"content": "é" * length, "message_id": uuid4()}
+
+    told = PAYLOADS["message.sent"](**message).model_dump()
+
+    assert (told["content"], told["content_truncated"]) == ("é" * 5_000, cut)
+
+
+def test_every_sentence_of_the_source_is_used() -> None:
+    meanings = texts.load("fields.toml")
+    known = {
+        event_type: {name.rpartition(".")[2] for name, _ in named(sample(event_type))}
+        for event_type in PAYLOADS
+    }
+    everywhere = set().union(*known.values())
+
+    assert set(texts.load("events.toml")) == set(PAYLOADS)
+    assert set(meanings["*"]) - everywhere == set()
+    for event_type in meanings.keys() - {"*"}:
+        assert set(meanings[event_type]) - known[event_type] == set(), event_type
