@@ -6,15 +6,22 @@ from aws_lambda_powertools.event_handler import Request, Response
 from pydantic import BaseModel
 
 from adapters.http import Visit, answers, create_resolver, logger
+from adapters.jobs import metrics
 from adapters.settings import delivery_enabled, environment
 from adapters.sqs import webhook_queue
-from adapters.stripe_payments import payment_of, read_event, stripe_payments
+from adapters.stripe_payments import dispute_of, payment_of, read_event, stripe_payments
+from domain.checkout import reconcile
+from domain.checkout.refunded_elsewhere import follow_refunds, knows_payment
 from domain.checkout.settle import UnknownCheckout, settle
-from domain.payments import inbound
-from domain.payments.refunds import pay_refunds
+from domain.errors import Refused
+from domain.payments import disputes, inbound, orphans
+from domain.payments.gateway import Payment, PaymentRefused, PaymentsUnavailable
+from domain.payments.refunds import count_troubled, pay_refunds
 from domain.webhooks.relay import relay
 
 app = create_resolver()
+
+ENOUGH_FOR_ONE_REFUND_MS = 12_000
 
 
 class Received(BaseModel):
@@ -25,35 +32,94 @@ class Received(BaseModel):
     "/v1/stripe/webhook",
     summary="Recevoir un événement de Stripe",
     tags=["Stripe"],
-    responses=answers("INVALID_SIGNATURE"),
+    responses=answers("INVALID_SIGNATURE", "PAYMENT_UNAVAILABLE"),
 )
 def receive(request: Request) -> Response[Received]:
     visit = Visit(request)
     event = read_event(visit.raw_body, visit.header("stripe-signature"), visit.now)
     if not inbound.receive_event(visit.connection, event["id"], event["type"], visit.now):
-        act_on(visit, event)
+        act_on(visit, event["type"], event["data"]["object"])
         inbound.finish_event(visit.connection, event["id"], visit.now)
     return visit.answer(Received(received=True))
 
 
-def act_on(visit: Visit, event: dict[str, Any]) -> None:
+def act_on(visit: Visit, kind: str, about: dict[str, Any]) -> None:
     """Do what an event asks; types that ask nothing are only noted."""
-    if event["type"] != "payment_intent.succeeded":
-        return
-    payment = payment_of(event["data"]["object"])
+    match kind:
+        case "payment_intent.succeeded" | "payment_intent.processing" | "payment_intent.canceled":
+            payment = payment_of(about)
+            if not orphans.is_anothers(payment, environment()):
+                follow_payment(visit, kind, payment)
+        case "charge.refunded" | "refund.created" | "refund.updated" | "refund.failed":
+            if about["payment_intent"] and knows_payment(visit.connection, about["payment_intent"]):
+                follow_refunded(visit, about["payment_intent"])
+        case "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.closed":
+            if about["payment_intent"] and knows_payment(visit.connection, about["payment_intent"]):
+                note_dispute(visit, about)
+
+
+def follow_payment(visit: Visit, kind: str, payment: Payment) -> None:
+    if kind == "payment_intent.processing":
+        reconcile.mark_processing(visit.connection, payment)
+    elif kind == "payment_intent.canceled":
+        reconcile.note_cancelled(visit.connection, payment, visit.now)
+    elif settled_or_orphaned(visit, payment):
+        nudge(visit)
+
+
+def settled_or_orphaned(visit: Visit, payment: Payment) -> bool:
+    """Book what was paid; answers False when nobody knows what was."""
     try:
         if payment.checkout_id is None:
             raise UnknownCheckout
         settle(visit.connection, payment.checkout_id, payment, environment(), visit.now)
     except UnknownCheckout:
-        logger.error("ORPHAN_PAYMENT", extra={"payment_intent_id": payment.intent_id})
-        return
-    try:  # the schedules are the net for both
-        pay_refunds(visit.connection, stripe_payments(), visit.now)
+        if orphans.note_orphan(visit.connection, payment, visit.now):
+            logger.error("ORPHAN_PAYMENT", extra={"payment_intent_id": payment.intent_id})
+            count("orphan_payments")
+        return False
+    return True
+
+
+def nudge(visit: Visit) -> None:
+    """Do at once what the schedules would do later; they are the net for both."""
+    try:
+        pay_refunds(visit.connection, stripe_payments(), visit.now, time_is_left)
         if delivery_enabled():
             relay(visit.connection, webhook_queue(), visit.now)
     except Exception as error:
         logger.warning("nudge failed", extra={"error": type(error).__name__})
+
+
+def follow_refunded(visit: Visit, intent_id: str) -> None:
+    """The refunds of a payment as Stripe has them now, which may be newer than the event."""
+    try:
+        payment = stripe_payments().find_intent(intent_id)
+        made = stripe_payments().refunds_of(intent_id)
+    except (PaymentsUnavailable, PaymentRefused) as error:  # Stripe sends the event again
+        raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
+    if payment.status == "succeeded":  # the refund's event may come before the payment's
+        settled_or_orphaned(visit, payment)
+    follow_refunds(visit.connection, intent_id, made, payment.received_cents, environment(), visit.now)
+    _, failed = count_troubled(visit.connection, visit.now)
+    if failed:
+        count("refunds_failed", failed)
+
+
+def note_dispute(visit: Visit, about: dict[str, Any]) -> None:
+    dispute = dispute_of(about)
+    if disputes.note_dispute(visit.connection, dispute, visit.now):
+        logger.error("PAYMENT_DISPUTED", extra={"dispute_id": dispute.id, "status": dispute.status})
+        count("disputes_told")
+
+
+def count(name: str, times: int = 1) -> None:
+    metrics.add_metric(name=name, unit="Count", value=times)
+    metrics.flush_metrics()
+
+
+def time_is_left() -> bool:
+    return bool(app.lambda_context.get_remaining_time_in_millis() > ENOUGH_FOR_ONE_REFUND_MS)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,0 +1,240 @@
+"""What can be wrong, each as a sentence and the question that finds it.
+
+They know the business, not the code. A question answers the ids of what is wrong; no row is the only good answer.
+What is purged some day (checkouts, the outbox) is only asked for about the last month.
+"""
+
+from collections.abc import Mapping
+
+TIME: Mapping[str, str] = {
+    "two owners of one minute of a tutor": """
+        SELECT one.id FROM time_claims AS one JOIN time_claims AS other
+            ON one.id < other.id AND one.tutor_id = other.tutor_id AND one.during && other.during
+    """,
+    "two appointments of one minute of a tutor": """
+        SELECT one.id FROM appointments AS one JOIN appointments AS other
+            ON one.id < other.id AND one.tutor_id = other.tutor_id AND one.during && other.during
+         WHERE one.status IN ('scheduled', 'completed') AND other.status IN ('scheduled', 'completed')
+    """,
+    "an appointment without its time": """
+        SELECT appointments.id FROM appointments
+          LEFT JOIN time_claims AS claim
+            ON (claim.id, claim.tutor_id, claim.during) = (appointments.id, appointments.tutor_id, appointments.during)
+               AND claim.kind = 'appointment'
+         WHERE status IN ('scheduled', 'completed') AND claim.id IS NULL
+    """,
+    "time taken for no appointment": """
+        SELECT claim.id FROM time_claims AS claim LEFT JOIN appointments USING (id)
+         WHERE claim.kind = 'appointment' AND appointments.id IS NULL
+    """,
+    "a hold for no session of a cart": """
+        SELECT hold.id FROM time_claims AS hold
+          LEFT JOIN cart_items AS item
+            ON item.id = hold.id AND item.tutor_id = hold.tutor_id AND item.removed_at IS NULL
+               AND hold.during = tstzrange(item.start_datetime,
+                                           item.start_datetime + make_interval(mins => item.duration_min::int))
+         WHERE hold.kind = 'hold' AND hold.expires_at > %(now)s AND item.id IS NULL
+    """,
+}
+
+ORDERS: Mapping[str, str] = {
+    "an order that is not the sum of its items": """
+        SELECT orders.id FROM orders LEFT JOIN order_items AS item ON item.order_id = orders.id
+         GROUP BY orders.id
+        HAVING subtotal_cad IS DISTINCT FROM sum(line_total_cad)
+            OR discount_cad IS DISTINCT FROM sum(discount_share_cad)
+            OR total_cad IS DISTINCT FROM sum(line_total_cad - discount_share_cad)
+    """,
+    "an item that is neither booked nor given back": """
+        SELECT item.id FROM order_items AS item
+          JOIN orders ON orders.id = item.order_id
+          LEFT JOIN appointments ON appointments.order_item_id = item.id
+          LEFT JOIN refunds ON refunds.order_item_id = item.id
+          LEFT JOIN credit_transactions AS credit
+            ON credit.order_item_id = item.id AND credit.type = 'order_refund'
+         WHERE source <> 'manual'
+           AND CASE WHEN appointments.id IS NULL
+                    THEN item.earnings_status <> 'cancelled'
+                         OR coalesce(refunds.amount_cents, 0) + coalesce(credit.amount_cad, 0) * 100
+                            <> (line_total_cad - discount_share_cad) * 100
+                    ELSE appointments.status = 'scheduled'
+                         AND (item.earnings_status <> 'scheduled' OR refunds.id IS NOT NULL OR credit.id IS NOT NULL)
+               END
+    """,
+    "an appointment that is not what was paid for": """
+        SELECT appointments.id FROM appointments
+          JOIN order_items AS item ON item.id = order_item_id
+          JOIN orders ON orders.id = item.order_id
+         WHERE (appointments.course_id, appointments.tutor_id, appointments.user_id)
+            <> (item.course_id, item.tutor_id, orders.user_id)
+            OR appointments.end_datetime - appointments.start_datetime <> item.end_datetime - item.start_datetime
+            OR (appointments.sequence = 0 AND appointments.start_datetime <> item.start_datetime)
+    """,
+    "a settled checkout that is not its order": """
+        SELECT checkouts.id FROM checkouts LEFT JOIN orders ON orders.id = checkouts.order_id
+         WHERE checkouts.status = 'settled'
+           AND (orders.id IS NULL
+                OR checkouts.payment_intent_id IS DISTINCT FROM orders.stripe_payment_intent_id
+                OR (checkouts.subtotal_cad, checkouts.discount_cad, checkouts.credits_applied_cad)
+                   <> (orders.subtotal_cad, orders.discount_cad, orders.credits_applied_cad)
+                OR jsonb_array_length(checkouts.items)
+                   <> (SELECT count(*) FROM order_items WHERE order_id = orders.id))
+    """,
+    "an order that no checkout paid for": """
+        SELECT orders.id FROM orders LEFT JOIN checkouts ON checkouts.order_id = orders.id
+         WHERE source <> 'manual' AND checkouts.id IS NULL AND orders.created_at > %(now)s - interval '30 days'
+    """,
+    "two open checkouts of one cart": """
+        SELECT cart_id FROM checkouts WHERE status IN ('open', 'processing') GROUP BY 1 HAVING count(*) > 1
+    """,
+    "a password's hash left behind": """
+        SELECT id FROM checkouts
+         WHERE (status IN ('settled', 'refunded') AND buyer IS NOT NULL)
+            OR (status IN ('cancelled', 'failed') AND buyer ? 'password_hash')
+    """,
+}
+
+MONEY: Mapping[str, str] = {
+    "an order whose refunds or status do not add up": """
+        SELECT orders.id FROM orders
+          LEFT JOIN (SELECT order_id, sum(amount_cents) AS cents FROM refunds
+                      WHERE status IN ('pending', 'processed') OR (status = 'failed' AND order_item_id IS NOT NULL)
+                      GROUP BY order_id) AS card ON card.order_id = orders.id
+          LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
+                      WHERE type = 'order_refund' GROUP BY order_id) AS credit ON credit.order_id = orders.id
+         WHERE source <> 'manual'
+           AND (refunded_cad * 100 <> least(total_cad * 100, coalesce(cents, 0) + coalesce(cad, 0) * 100)
+                OR (total_cad > 0
+                    AND status::text <> CASE refunded_cad WHEN 0 THEN 'paid' WHEN total_cad THEN 'refunded'
+                                             ELSE 'partially_refunded' END))
+    """,
+    "more given back to a card than it was charged": """
+        SELECT orders.id FROM orders JOIN refunds ON refunds.order_id = orders.id AND refunds.status = 'processed'
+         GROUP BY orders.id HAVING sum(amount_cents) > (total_cad - credits_applied_cad) * 100
+    """,
+    "a payment both booked and given back whole": """
+        SELECT orders.id FROM orders JOIN refunds ON payment_intent_id = stripe_payment_intent_id
+         WHERE refunds.order_id IS NULL AND NOT made_elsewhere
+    """,
+    "charges and credits used that are not bookings, refunds and credits given back": """
+        SELECT 'taken ' || taken || ', accounted for ' || accounted
+          FROM (SELECT coalesce(sum(total_cad - credits_applied_cad), 0)
+                       - (SELECT coalesce(sum(amount_cad), 0) FROM credit_transactions WHERE type = 'order_payment')
+                       AS taken
+                  FROM orders WHERE source <> 'manual') AS taken,
+               (SELECT coalesce(sum(CASE WHEN appointments.id IS NOT NULL
+                                         THEN line_total_cad - discount_share_cad
+                                         ELSE coalesce(refunds.amount_cents, 0) / 100.0 END), 0)
+                       + (SELECT coalesce(sum(amount_cad), 0) FROM credit_transactions WHERE type = 'order_refund')
+                       AS accounted
+                  FROM order_items AS item
+                  JOIN orders ON orders.id = item.order_id AND source <> 'manual'
+                  LEFT JOIN appointments ON appointments.order_item_id = item.id
+                  LEFT JOIN refunds ON refunds.order_item_id = item.id) AS accounted
+         WHERE taken <> accounted
+    """,
+    "an order whose credits were not debited once, or the reverse": """
+        SELECT orders.id FROM orders
+          LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
+                      WHERE type = 'order_payment' GROUP BY 1) AS debit ON debit.order_id = orders.id
+         WHERE coalesce(debit.cad, 0) <> -credits_applied_cad
+            OR (source <> 'manual'
+                AND source::text <> CASE WHEN total_cad > credits_applied_cad THEN 'stripe'
+                                         WHEN total_cad > 0 THEN 'credit' ELSE 'free' END)
+    """,
+    "an order whose card was not charged to the cent": """
+        SELECT orders.id FROM orders JOIN checkouts ON checkouts.order_id = orders.id
+         WHERE checkouts.amount_cents <> (orders.total_cad - orders.credits_applied_cad) * 100
+    """,
+    "a credit account that is not the sum of its ledger, or is overspent": """
+        SELECT user_id FROM credit_accounts
+          FULL JOIN (SELECT user_id, sum(amount_cad) AS cad FROM credit_transactions GROUP BY 1) AS entered
+              USING (user_id)
+          LEFT JOIN (SELECT user_id, sum(amount_cad) AS cad FROM credit_reservations GROUP BY 1) AS kept USING (user_id)
+         WHERE coalesce(balance_cad, 0) <> coalesce(entered.cad, 0)
+            OR coalesce(reserved_cad, 0) <> coalesce(kept.cad, 0)
+            OR reserved_cad > balance_cad OR balance_cad < 0
+    """,
+    "something reserved by what cannot be paid, or the reverse": """
+        SELECT checkouts.id FROM checkouts
+          LEFT JOIN coupon_reservations AS coupon ON coupon.checkout_id = checkouts.id
+          LEFT JOIN credit_reservations AS credit ON credit.checkout_id = checkouts.id
+         WHERE (coupon.checkout_id IS NOT NULL)
+               <> (checkouts.coupon_id IS NOT NULL AND status IN ('open', 'processing'))
+            OR coalesce(credit.amount_cad, 0)
+               <> CASE WHEN status IN ('open', 'processing') THEN credits_applied_cad ELSE 0 END
+    """,
+    "a coupon reserved otherwise than it is being paid with": """
+        SELECT coupons.id FROM coupons LEFT JOIN coupon_reservations AS kept ON kept.coupon_id = coupons.id
+         GROUP BY coupons.id HAVING reserved_count <> count(kept.checkout_id)
+    """,
+    "a coupon counted otherwise than used": """
+        SELECT coupons.id FROM coupons LEFT JOIN coupon_redemptions AS used
+            ON used.coupon_id = coupons.id AND NOT over_limit
+         GROUP BY coupons.id HAVING redemption_count <> count(used.order_id)
+    """,
+    "an order with a discount and no redemption, or the reverse": """
+        SELECT orders.id FROM orders LEFT JOIN coupon_redemptions AS used ON used.order_id = orders.id
+         WHERE (orders.coupon_id IS NOT NULL AND used.order_id IS NULL)
+            OR (orders.discount_cad > 0 AND orders.coupon_code IS NULL)
+            OR used.discount_cad <> orders.discount_cad
+    """,
+    "a payment nobody knows, and nobody gives back": """
+        SELECT payment_intent_id FROM orphan_payments
+         WHERE (resolved_at IS NULL AND refund_after < %(now)s - interval '1 hour')
+            OR (resolution = 'refunded' AND payment_intent_id NOT IN (SELECT payment_intent_id FROM refunds))
+    """,
+}
+
+TOLD: Mapping[str, str] = {
+    "an order that was not told once": """
+        SELECT orders.id FROM orders
+          JOIN (SELECT order_id, count(appointments.id) AS booked,
+                       sum(line_total_cad - discount_share_cad) FILTER (WHERE appointments.id IS NOT NULL) AS total
+                  FROM order_items LEFT JOIN appointments ON order_item_id = order_items.id
+                 GROUP BY order_id) AS sold ON sold.order_id = orders.id
+          LEFT JOIN (SELECT payload->>'order_id' AS order_id, count(*) AS times,
+                            max((payload->>'item_count')::int) AS items, max((payload->>'total_cad')::numeric) AS total
+                       FROM (SELECT convert_from(body, 'UTF8')::jsonb->'payload' AS payload FROM outbox
+                              WHERE type = 'booking.created' AND created_at > %(now)s - interval '31 days') AS told
+                      GROUP BY 1) AS told
+            ON told.order_id = orders.id::text
+         WHERE orders.created_at > %(now)s - interval '30 days' AND source <> 'manual'
+           AND (coalesce(told.times, 0) <> least(sold.booked, 1)
+                OR (booked > 0 AND (told.items, told.total) <> (sold.booked, sold.total)))
+    """,
+    "a refund that Make was not told of once": """
+        SELECT orders.id FROM orders
+          JOIN (SELECT order_id, count(*) FILTER (WHERE appointments.id IS NULL) AS items,
+                       sum(line_total_cad - discount_share_cad) FILTER (WHERE appointments.id IS NULL) AS cad
+                  FROM order_items LEFT JOIN appointments ON order_item_id = order_items.id
+                 GROUP BY 1) AS lost ON lost.order_id = orders.id
+          LEFT JOIN (SELECT order_id, count(*) AS times, sum(amount_cents) / 100.0 AS cad FROM refunds
+                      WHERE order_item_id IS NULL AND status <> 'superseded' GROUP BY 1) AS later
+            ON later.order_id = orders.id
+          LEFT JOIN (SELECT payload->>'order_id' AS order_id, count(*) AS times,
+                            sum((payload->>'refund_amount')::numeric) AS cad
+                       FROM (SELECT convert_from(body, 'UTF8')::jsonb->'payload' AS payload FROM outbox
+                              WHERE type = 'order.refunded' AND created_at > %(now)s - interval '31 days') AS told
+                      GROUP BY 1) AS told
+            ON told.order_id = orders.id::text
+         WHERE orders.created_at > %(now)s - interval '30 days' AND source <> 'manual'
+           AND (coalesce(told.times, 0) <> least(lost.items, 1) + coalesce(later.times, 0)
+                OR coalesce(told.cad, 0) <> coalesce(lost.cad, 0) + coalesce(later.cad, 0))
+    """,
+    "an account that was not told once": """
+        SELECT users.id FROM users
+          LEFT JOIN (SELECT convert_from(body, 'UTF8')::jsonb->'payload'->>'user_id' AS user_id, count(*) AS times
+                       FROM outbox WHERE type = 'signup' GROUP BY 1) AS told ON told.user_id = users.id::text
+          LEFT JOIN (SELECT user_id, count(*) AS times FROM checkouts WHERE account_created GROUP BY 1) AS opened
+            ON opened.user_id = users.id
+         WHERE users.created_at > %(now)s - interval '30 days'
+           AND coalesce(told.times, 0) <> coalesce(opened.times, 0)
+    """,
+    "a signup that is not told first": """
+        SELECT one.event_id FROM outbox AS one JOIN outbox AS other USING (ordering_key)
+         WHERE one.type = 'signup' AND other.sequence < one.sequence
+    """,
+}
+
+FINDINGS: Mapping[str, str] = {**TIME, **ORDERS, **MONEY, **TOLD}

@@ -1,0 +1,260 @@
+"""Refunds as the payment service has them: ours are recognised, those of its dashboard become ours (X-55).
+
+Whatever event brought us here, and in whatever order, all refunds of the payment are compared with our rows under
+the order's lock; so an event that comes twice, late or before our own mark changes nothing more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row, tuple_row
+
+from domain import money
+from domain.accounts import accounts
+from domain.checkout.facts import NOBODY
+from domain.ids import new_id
+from domain.payments.gateway import MadeRefund
+from domain.transactions import retried_on_deadlock
+from domain.webhooks.events import Contact, OrderRefunded
+from domain.webhooks.outbox import Environment, last_sequence, record_facts
+
+MADE_ELSEWHERE = "Remboursement fait dans le tableau de bord de paiement"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refund:
+    id: UUID
+    amount_cents: int
+    status: str
+    stripe_refund_id: str | None
+    made_elsewhere: bool
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether nothing of it was ever made."""
+        return self.status in ("pending", "failed") and self.stripe_refund_id is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    id: UUID
+    user_id: UUID
+    total_cad: Decimal
+    refunded_cad: Decimal
+
+
+def knows_payment(connection: Connection[Any], intent_id: str) -> bool:
+    """Whether a payment is one of ours, be it an orphan."""
+    ((known,),) = (
+        connection.cursor(row_factory=tuple_row)
+        .execute(
+            """
+            SELECT EXISTS (SELECT FROM checkouts WHERE payment_intent_id = %(intent_id)s)
+                OR EXISTS (SELECT FROM orders WHERE stripe_payment_intent_id = %(intent_id)s)
+                OR EXISTS (SELECT FROM refunds WHERE payment_intent_id = %(intent_id)s)
+                OR EXISTS (SELECT FROM orphan_payments WHERE payment_intent_id = %(intent_id)s)
+            """,
+            {"intent_id": intent_id},
+        )
+        .fetchall()
+    )
+    return bool(known)
+
+
+@retried_on_deadlock
+def follow_refunds(
+    connection: Connection[Any],
+    intent_id: str,
+    made: Sequence[MadeRefund],
+    received_cents: int,
+    environment: Environment,
+    now: datetime,
+) -> None:
+    """Bring our rows in line with the refunds `made` of a payment of `received_cents`.
+
+    A refund of the dashboard is recorded, and the order's refunded amount and status follow (spec 3.9), never above
+    its total. It settles what we owed ourselves and could not pay: a failed refund of the same amount, or, once the
+    whole payment is given back, whatever was still owed.
+    """
+    with connection.transaction():
+        order = _lock_order(connection, intent_id)
+        rows = _lock_refunds(connection, intent_id)
+        matched = [(refund, _row_of(refund, rows)) for refund in made]
+        for refund, row in matched:
+            if row:
+                _follow(connection, row, refund, now)
+        news = [refund for refund, row in matched if row is None and not refund.failed]
+        recorded = [(_record(connection, intent_id, order, refund, now), refund) for refund in news]
+        given_back = sum(refund.amount_cents for refund in made if not refund.failed)
+        owed = [row for row in rows if row.is_owed and row not in [followed for _, followed in matched]]
+        _supersede(connection, owed if given_back >= received_cents else _paid_instead(owed, news))
+        if order:
+            _tell(connection, _apply(connection, order, now), recorded, environment, now)
+        if given_back >= received_cents:
+            _explain_orphan(connection, intent_id, now)
+
+
+def _row_of(made: MadeRefund, rows: Sequence[_Refund]) -> _Refund | None:
+    for row in rows:
+        if row.stripe_refund_id == made.service_id or row.id == made.refund_id:
+            return row
+    return None
+
+
+def _paid_instead(owed: Sequence[_Refund], news: Sequence[MadeRefund]) -> list[_Refund]:
+    """The failed refunds that somebody made by hand: for each new one, one of the same amount."""
+    failed = [row for row in owed if row.status == "failed"]
+    paid = []
+    for refund in news:
+        if row := next((row for row in failed if row.amount_cents == refund.amount_cents), None):
+            failed.remove(row)
+            paid.append(row)
+    return paid
+
+
+def _lock_order(connection: Connection[Any], intent_id: str) -> _Order | None:
+    return (
+        connection.cursor(row_factory=class_row(_Order))
+        .execute(
+            """
+            SELECT id, user_id, total_cad, refunded_cad FROM orders
+             WHERE stripe_payment_intent_id = %(intent_id)s FOR UPDATE
+            """,
+            {"intent_id": intent_id},
+        )
+        .fetchone()
+    )
+
+
+def _lock_refunds(connection: Connection[Any], intent_id: str) -> list[_Refund]:
+    return (
+        connection.cursor(row_factory=class_row(_Refund))
+        .execute(
+            """
+            SELECT id, amount_cents, status::text, stripe_refund_id, made_elsewhere FROM refunds
+             WHERE payment_intent_id = %(intent_id)s ORDER BY id FOR UPDATE
+            """,
+            {"intent_id": intent_id},
+        )
+        .fetchall()
+    )
+
+
+def _follow(connection: Connection[Any], row: _Refund, made: MadeRefund, now: datetime) -> None:
+    connection.execute(
+        """
+        UPDATE refunds
+           SET status = %(status)s, stripe_refund_id = %(service_id)s, processed_at = %(processed_at)s
+         WHERE id = %(id)s AND status <> %(status)s
+        """,
+        {
+            "id": row.id,
+            "status": "failed" if made.failed else "processed",
+            "service_id": made.service_id,
+            "processed_at": None if made.failed else now,
+        },
+    )
+
+
+def _record(
+    connection: Connection[Any], intent_id: str, order: _Order | None, made: MadeRefund, now: datetime
+) -> UUID:
+    refund_id = new_id()
+    connection.execute(
+        """
+        INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,
+                             made_elsewhere, next_attempt_at, created_at, processed_at)
+        VALUES (%(id)s, %(intent_id)s, %(order_id)s, %(amount_cents)s, %(reason)s, 'processed', %(service_id)s,
+                true, %(now)s, %(now)s, %(now)s)
+        ON CONFLICT (stripe_refund_id) DO NOTHING
+        """,
+        {
+            "id": refund_id,
+            "intent_id": intent_id,
+            "order_id": order.id if order else None,
+            "amount_cents": made.amount_cents,
+            "reason": MADE_ELSEWHERE,
+            "service_id": made.service_id,
+            "now": now,
+        },
+    )
+    return refund_id
+
+
+def _supersede(connection: Connection[Any], owed: Sequence[_Refund]) -> None:
+    """What was given back another way is not owed any more."""
+    connection.execute(
+        "UPDATE refunds SET status = 'superseded' WHERE id = ANY(%(ids)s)", {"ids": [row.id for row in owed]}
+    )
+
+
+def _apply(connection: Connection[Any], order: _Order, now: datetime) -> _Order:
+    """The cumulative rule: what was given back so far, at most the total, and the status that follows from it."""
+    return (
+        connection.cursor(row_factory=class_row(_Order))
+        .execute(
+            """
+            UPDATE orders
+               SET refunded_cad = least(total_cad, given_back(id)), updated_at = %(now)s,
+                   status = CASE least(total_cad, given_back(id))
+                                 WHEN 0 THEN 'paid' WHEN total_cad THEN 'refunded'
+                                 ELSE 'partially_refunded' END::order_status
+             WHERE id = %(id)s AND refunded_cad <> least(total_cad, given_back(id))
+            RETURNING id, user_id, total_cad, refunded_cad
+            """,
+            {"id": order.id, "now": now},
+        )
+        .fetchone()
+        or order
+    )
+
+
+def _tell(
+    connection: Connection[Any],
+    order: _Order,
+    news: Sequence[tuple[UUID, MadeRefund]],
+    environment: Environment,
+    now: datetime,
+) -> None:
+    """An `order.refunded` for each refund of the dashboard; nobody's session was cancelled by it."""
+    account = accounts.find_account(connection, order.user_id, None).fetchone()
+    if not news or account is None:
+        return
+    facts = [
+        OrderRefunded(
+            order_id=order.id,
+            user_id=account.id,
+            refund_amount=money.from_cents(refund.amount_cents),
+            refund_reason=MADE_ELSEWHERE,
+            stripe_refund_id=refund.service_id,
+            processed_by=NOBODY,
+            affected_appointments=[],
+            timestamp=now,
+            refund_id=refund_id,
+            is_full_refund=order.refunded_cad >= order.total_cad,
+            student=Contact(
+                id=account.id,
+                first_name=account.first_name,
+                last_name=account.last_name,
+                email=account.email,
+                phone=account.phone,
+            ),
+        )
+        for refund_id, refund in news
+    ]
+    record_facts(connection, facts, environment, now, last_sequence(connection, facts[0].ordering_key))
+
+
+def _explain_orphan(connection: Connection[Any], intent_id: str, now: datetime) -> None:
+    connection.execute(
+        """
+        UPDATE orphan_payments SET resolved_at = %(now)s, resolution = 'refunded'
+         WHERE payment_intent_id = %(intent_id)s AND resolved_at IS NULL
+        """,
+        {"intent_id": intent_id, "now": now},
+    )

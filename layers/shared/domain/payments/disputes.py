@@ -1,0 +1,49 @@
+"""Chargebacks: what a customer disputes with their bank. Stripe and a person deal with them; we know of them."""
+
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from domain.payments.gateway import Dispute
+
+
+def note_dispute(connection: Connection[Any], dispute: Dispute, now: datetime) -> bool:
+    """Record how a dispute stands; answers whether that is news. Once closed, it stays closed.
+
+    The payment must be one we know.
+    """
+    return bool(
+        connection.execute(
+            """
+            INSERT INTO payment_disputes AS known (stripe_dispute_id, payment_intent_id, amount_cents, currency,
+                                                   reason, status, opened_at, closed_at)
+            VALUES (%(id)s, %(intent_id)s, %(amount_cents)s, %(currency)s, %(reason)s, %(status)s,
+                    %(opened_at)s, %(closed_at)s)
+            ON CONFLICT (stripe_dispute_id) DO UPDATE
+               SET status = excluded.status, closed_at = excluded.closed_at
+             WHERE known.closed_at IS NULL AND known.status <> excluded.status
+            """,
+            {
+                "id": dispute.id,
+                "intent_id": dispute.intent_id,
+                "amount_cents": dispute.amount_cents,
+                "currency": dispute.currency,
+                "reason": dispute.reason,
+                "status": dispute.status,
+                "opened_at": dispute.opened_at,
+                "closed_at": now if dispute.closed else None,
+            },
+        ).rowcount
+    )
+
+
+def count_open(connection: Connection[Any]) -> int:
+    """How many disputes the bank has not decided."""
+    ((count,),) = (
+        connection.cursor(row_factory=tuple_row)
+        .execute("SELECT count(*) FROM payment_disputes WHERE closed_at IS NULL")
+        .fetchall()
+    )
+    return int(count)
