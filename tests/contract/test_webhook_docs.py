@@ -1,6 +1,9 @@
 """docs/webhooks against the contract (make-webhooks a, b.4, b.5, c.1), which is written out here once more."""
 
+import base64
 import copy
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ from pydantic import ValidationError
 
 from domain.webhooks.event_types import EVENTS
 from domain.webhooks.events import PAYLOADS
+from domain.webhooks.signature import sign
 from local.webhook_docs import samples, texts
 from local.webhook_docs.__main__ import differences
 from tests.support.documented import broken_promises, sample, schema
@@ -312,6 +316,38 @@ def test_a_long_message_is_cut_and_says_so(length: int, cut: bool) -> None:
     told = PAYLOADS["message.sent"](**message).model_dump()
 
     assert (told["content"], told["content_truncated"]) == ("é" * 5_000, cut)
+
+
+def test_the_guide_s_recipe_gives_the_signature_that_we_send() -> None:
+    """B-10. The recipe as it is written, and the product's own signature, on the guide's example."""
+    guide = (texts.DOCS / "README.md").read_text(encoding="utf-8")
+    secret, event_id, timestamp, promised = (
+        re.search(pattern, guide)[1]  # type: ignore[index]
+        for pattern in (r"`(whsec_\S{40,})`", r"`(evt_\w{32})`", r"`(\d{10})`", r"`(v1,\S{40,})`")
+    )
+    body = next(line for line in guide.splitlines() if line.startswith('{"type":')).encode()
+
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    recipe = hmac.new(key, f"{event_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+
+    assert promised == "v1," + base64.b64encode(recipe).decode()
+    assert promised == sign([secret], event_id, int(timestamp), body)
+
+
+@every_event
+def test_a_page_has_every_field_and_the_sample_itself(event_type: str) -> None:
+    page = (texts.DOCS / f"{event_type}.md").read_text(encoding="utf-8")
+    shown = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+
+    assert shown
+    assert json.loads(shown[1]) == sample(event_type)
+    assert all(f"| `{name}` |" in page for name in sample(event_type)["payload"])
+
+
+def test_every_link_of_the_pages_leads_somewhere() -> None:
+    for page in texts.DOCS.glob("*.md"):
+        for target in re.findall(r"\]\((?!https:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (texts.DOCS / target).exists(), (page.name, target)
 
 
 def test_every_sentence_of_the_source_is_used() -> None:
