@@ -1,6 +1,7 @@
 """Moving an appointment to another time of the same tutor (spec 2.10).
 
-A student moves within the tutor's free times; a tutor or an administrator to any coming time nobody else owns.
+A student moves within the tutor's free times; a tutor or an administrator to any time of the coming year that nobody
+else owns.
 """
 
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from domain.webhooks.outbox import Environment, record_facts
 
 EARLIEST = timedelta(hours=24)
 LATEST = timedelta(days=30)
+LATEST_BY_STAFF = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ def reschedule(
         with connection.transaction():
             booked = (locked := lock(connection, by, appointment_id)).booked
             transition = may("reschedule", by, booked, now, _refusal_at(now))
-            end = start + timedelta(minutes=booked.duration_min)
             _judge(connection, by, booked, start, now)
+            end = start + timedelta(minutes=booked.duration_min)
             booked_time.move(connection, Claim(booked.id, booked.tutor_id, start, end), now)
             _move_appointment(connection, booked.id, start, end, now)
             _move_line(connection, booked.order_item_id, start, end)
@@ -139,6 +141,8 @@ def _judge(connection: Connection[Any], by: By, booked: Booked, start: datetime,
     if by.actor != "student":
         if start <= now:
             raise Refused("TOO_SOON", "Le nouveau créneau est déjà passé.")
+        if start > now + LATEST_BY_STAFF:
+            raise Refused("TOO_FAR", "Le nouveau créneau doit commencer d'ici un an.")
         return
     if start < now + EARLIEST:
         raise Refused("TOO_SOON", "Le nouveau créneau doit commencer dans au moins 24 heures")
