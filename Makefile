@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench format lock openapi webhooks build events deploy clean
+.PHONY: help run test audit soak check bench format lock openapi webhooks build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -44,6 +44,9 @@ format: .venv/dev.stamp ## let ruff rewrite the code
 
 migrate: .venv/run.stamp ## apply migrations/*.sql to DATABASE_URL
 	@$(PY) -m functions.migrate.app
+
+audit: .venv/run.stamp ## say what does not fit together in DATABASE_URL; changes nothing
+	@$(PY) -m functions.audit.app
 
 lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
 	@for group in dev run layer migrate sam; do \

@@ -1,0 +1,30 @@
+"""Every night, or by `make audit`: read the whole database and say what does not fit together."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters import database
+from adapters.jobs import logger, report, scheduled_time
+from domain.audit.audit import audit
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    findings = audit(database.connection(), scheduled_time(event))
+    for finding in findings:
+        logger.error(
+            "audit finding",
+            extra={"finding": finding.sentence, "count": finding.count, "examples": finding.examples},
+        )
+    return report(audit_findings=len(findings))
+
+
+def main() -> int:
+    """Print every finding; answers how a command ends: 0 when there is none."""
+    findings = audit(database.connection(), datetime.now(UTC))
+    print("\n".join(str(finding) for finding in findings) or "Everything fits together.")  # noqa: T201
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
