@@ -41,7 +41,10 @@ def stripe_double(clock: Clock, stripe_server: tuple[StripeDouble, list[Clock]])
 
 @pytest.fixture
 def configured(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """The handlers' configuration points at this test's database."""
+    """The handlers' configuration points at this test's database.
+
+    Whatever the test makes happen, each event that was recorded must be as its published schema says.
+    """
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("ENVIRONMENT", "dev")
     # An AWS client that finds neither region nor keys looks for them on the network.
@@ -49,13 +52,14 @@ def configured(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setenv(name, "ca-central-1")
     yield database
     adapter.disconnect()
+    with psycopg.connect(database.url) as connection:
+        assert_told_as_documented(connection)
 
 
 @pytest.fixture
 def world(
     configured: Database, clock: Clock, stripe_double: StripeDouble, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """Whatever a test makes happen, each event that was recorded must be as its published schema says."""
     monkeypatch.setenv("STRIPE_SECRET_KEY", stripe_double.secret_key)
     monkeypatch.setenv("STRIPE_PUBLISHABLE_KEY", stripe_double.publishable_key)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", stripe_double.webhook_secret)
@@ -63,5 +67,4 @@ def world(
     stripe_payments.stripe_payments.cache_clear()
     with psycopg.connect(configured.url, autocommit=True) as connection:
         yield World(clock, connection, stripe_double, School(connection))
-        assert_told_as_documented(connection)
     stripe_payments.stripe_payments.cache_clear()

@@ -12,6 +12,7 @@ from psycopg import Connection
 from domain.webhooks.events import Envelope, Payload, TicketCreated, TicketMessageAdded
 from domain.webhooks.outbox import record_facts
 from tests.conftest import Database
+from tests.support.documented import assert_told_as_documented
 from tests.support.race import at_once, until_blocked
 from tests.support.wire import counted
 
@@ -144,6 +145,16 @@ def test_telling_nothing_writes_nothing(connection: psycopg.Connection) -> None:
     tell(connection)
 
     assert bodies(connection) == []
+
+
+def test_a_recorded_event_that_is_not_as_documented_is_found(connection: psycopg.Connection) -> None:
+    """The negative control of what the `configured` fixture asserts after every test."""
+    tell(connection, opened(uuid4()))
+    assert_told_as_documented(connection)
+    connection.execute("UPDATE outbox SET body = replace(convert_from(body, 'UTF8'), 'open', 'ajar')::bytea")
+
+    with pytest.raises(AssertionError, match="ajar"):
+        assert_told_as_documented(connection)
 
 
 def test_what_the_business_takes_back_was_never_told(connection: psycopg.Connection) -> None:
