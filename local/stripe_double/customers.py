@@ -1,6 +1,7 @@
 """Customers: whom a payment belongs to."""
 
 from local.stripe_double import metadata
+from local.stripe_double.errors import InvalidParameterError
 from local.stripe_double.forms import Params
 from local.stripe_double.ids import new_id, new_secret
 from local.stripe_double.sandbox import Resource, Sandbox
@@ -60,6 +61,8 @@ def update(sandbox: Sandbox, params: Params, customer: str) -> Resource:
 
 
 def _values(customer: Resource, params: Params) -> Resource:
+    if (email := params.get("email")) and "@" not in email:
+        raise InvalidParameterError(f"Invalid email address: {email}", "email", "email_invalid")
     values: Resource = {name: params[name] or None for name in _PLAIN if name in params}
     values["metadata"] = metadata.merged(customer["metadata"], params.get("metadata"))
     if "address" in params:

@@ -405,6 +405,33 @@ def test_customers_keep_what_they_are_given(
     assert told() == ["customer.created", "customer.updated"]
 
 
+def test_a_customer_is_made_once_under_one_key(client: stripe.StripeClient) -> None:
+    ana: Any = {"email": "ana@exemple.ca", "name": "Ana Roy"}
+    made = client.v1.customers.create(ana, {"idempotency_key": "customer:3"})
+
+    assert client.v1.customers.create(ana, {"idempotency_key": "customer:3"}).id == made.id
+    with pytest.raises(stripe.IdempotencyError):
+        client.v1.customers.create(ana | {"name": "Ana Gagné"}, {"idempotency_key": "customer:3"})
+
+
+def test_a_customer_needs_an_email_that_is_one(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid email address: ana") as refused:
+        client.v1.customers.create({"email": "ana"})
+    assert (refused.value.code, refused.value.param) == ("email_invalid", "email")
+
+
+def test_a_customer_who_is_unknown_cannot_be_read_nor_pay(
+    client: stripe.StripeClient, new_intent: Make
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="No such customer: 'cus_nobody'") as unread:
+        client.v1.customers.retrieve("cus_nobody")
+    assert (unread.value.http_status, unread.value.code) == (404, "resource_missing")
+
+    with pytest.raises(stripe.InvalidRequestError, match="No such customer: 'cus_nobody'") as unpaid:
+        new_intent(customer="cus_nobody")
+    assert (unpaid.value.http_status, unpaid.value.param) == (400, "customer")
+
+
 def test_an_event_names_the_request_that_caused_it(
     double: StripeDouble, client: stripe.StripeClient, new_intent: Make
 ) -> None:

@@ -11,12 +11,13 @@ from psycopg.errors import CheckViolation
 from adapters.stripe_payments import stripe_payments
 from domain.checkout.models import StartCheckout
 from domain.checkout.start_checkout import start_checkout
+from domain.credits.ledger import Entry, enter
 from domain.errors import Refused
 from tests.conftest import Database
 from tests.support.audit import closing_audit
 from tests.support.contract import recorded
 from tests.support.guest import Guest
-from tests.support.race import at_once
+from tests.support.race import at_once, until_blocked
 from tests.support.student import Student
 from tests.support.tables import contents
 from tests.support.world import FORM, World, toronto, wanted
@@ -304,6 +305,37 @@ def test_a_cart_paid_in_two_tabs_at_once_is_one_order_and_one_debit(
     assert student.ledger == [("order_payment", Decimal("-45.00"))]
     assert world.count("orders") == 1
     sound(world)
+
+
+def test_credits_taken_while_the_form_is_sent_are_not_spent(
+    world: World, student: Student, database: Database
+) -> None:
+    """An administrator takes 5.00 after the form has read 20.00 and before it reserves them."""
+    student.has_credits("20")
+    form = StartCheckout.model_validate({"billing": FORM["billing"], "credits_cad": "all"})
+
+    def sends() -> str:
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            payments = stripe_payments()
+            started = start_checkout(connection, payments, student.buyer, form, "pk", "dev", world.clock())
+            return started.credits_applied_cad
+
+    with psycopg.connect(database.url) as administrator:
+        taken = Entry(
+            student.user_id, Decimal(-5), "admin_adjustment", reason="Erreur", created_by=student.user_id
+        )
+        enter(administrator, taken, world.clock())
+
+        def lets_go() -> str:
+            until_blocked(world.connection, 1)
+            administrator.commit()
+            return ""
+
+        sent, _ = at_once(sends, lets_go)
+
+    assert sent.result() == "15.00"
+    assert student.account == (Decimal("15.00"), Decimal("15.00"))
+    assert [intent["amount"] for intent in world.stripe.all("payment_intent")] == [3000]
 
 
 # --- What could not be booked -------------------------------------------------------------------------------

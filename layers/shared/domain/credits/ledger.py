@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.errors import CheckViolation
-from psycopg.rows import tuple_row
 
 from domain.ids import new_id
 
@@ -60,28 +59,10 @@ def enter(connection: Connection[Any], entry: Entry, now: datetime) -> UUID:
     return entry_id
 
 
-def ask_available(connection: Connection[Any], user_id: UUID | None) -> Cursor[Any]:
-    """One row: what the student could spend now, in CAD."""
-    return connection.cursor(row_factory=tuple_row).execute(
-        """
-        SELECT coalesce((SELECT balance_cad - reserved_cad FROM credit_accounts WHERE user_id = %(user_id)s), 0.00)
-        """,
-        {"user_id": user_id},
-    )
-
-
-def lock_available(connection: Connection[Any], user_id: UUID) -> Cursor[Any]:
-    """One row, what the student could spend, locked until the transaction ends; none who never had credit."""
-    return connection.cursor(row_factory=tuple_row).execute(
-        "SELECT balance_cad - reserved_cad FROM credit_accounts WHERE user_id = %(user_id)s FOR UPDATE",
-        {"user_id": user_id},
-    )
-
-
 def reserve(
     connection: Connection[Any], checkout_id: UUID, user_id: UUID, amount_cad: Decimal, now: datetime
 ) -> None:
-    """Keep an amount for a payment that is being made.
+    """Keep an amount for a payment that is being made, until its checkout ends (0010).
 
     Raises psycopg.errors.CheckViolation (`credit_accounts_spend_what_is_there`) when there is less.
     """
@@ -99,11 +80,4 @@ def is_overdrawn(error: CheckViolation) -> bool:
     return (error.diag.table_name, error.diag.constraint_name) in (
         ("credit_accounts", "credit_accounts_spend_what_is_there"),
         ("credit_accounts", "credit_accounts_balance_cad_check"),
-    )
-
-
-def release(connection: Connection[Any], checkout_id: UUID) -> None:
-    """Give up what was kept for a payment; harmless when nothing was."""
-    connection.execute(
-        "DELETE FROM credit_reservations WHERE checkout_id = %(checkout_id)s", {"checkout_id": checkout_id}
     )
