@@ -28,6 +28,7 @@ def describe() -> dict[str, Any]:
         document["paths"] |= part["paths"]
         schemas |= part.get("components", {}).get("schemas", {})
     _forget_powertools_own_errors(document["paths"], schemas)
+    _say_nothing_of_no_content(document["paths"])
     document["paths"] = dict(sorted(document["paths"].items()))
     document["components"] = {"schemas": dict(sorted(schemas.items()))}
     return document
@@ -42,6 +43,12 @@ def _forget_powertools_own_errors(paths: dict[str, Any], schemas: dict[str, Any]
         operation["responses"] = dict(sorted(responses.items()))
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(name, None)
+
+
+def _say_nothing_of_no_content(paths: dict[str, Any]) -> None:
+    """A 204 has no body; Powertools describes one of type null."""
+    for operation in (operation for path in paths.values() for operation in path.values()):
+        operation["responses"].get("204", {}).pop("content", None)
 
 
 def written(document: dict[str, Any]) -> str:

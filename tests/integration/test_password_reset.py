@@ -13,10 +13,12 @@ from adapters import http
 from domain.access.models import PasswordReset
 from domain.access.password_reset import confirm_reset
 from domain.errors import Refused
+from tests.conftest import Database
 from tests.support.browser import Answer, Browser
 from tests.support.people import EMAIL, PASSWORD, account, sign_in, signed_in
 from tests.support.race import at_once
 from tests.support.tables import contents, nothing_written
+from tests.support.wire import counted
 from tests.support.world import World
 
 NEW = "Autre-phrase-de-passe-34"
@@ -113,6 +115,22 @@ def test_asking_for_nobody_is_answered_alike_and_tells_nobody(town: World, email
         known.cookies,
     )
     assert events(town) == told
+
+
+def test_asking_for_nobody_goes_to_the_database_as_often(
+    town: World, configured: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One time for both, whatever PostgreSQL's distance: a step that is left out for nobody would tell."""
+    monkeypatch.setenv("DATABASE_PREPARED_STATEMENTS", "off")
+    browser, costs = town.browser(), []
+    with counted(configured) as wire:
+        ask(browser)
+        for email in (EMAIL, "personne@exemple.ca", "suspendue@exemple.ca"):
+            wire.reset()
+            ask(browser, email)
+            costs.append(wire.round_trips)
+
+    assert len(set(costs)) == 1
 
 
 def test_asking_for_nobody_writes_a_token_that_opens_nothing(town: World) -> None:
@@ -249,7 +267,7 @@ def test_what_is_no_token_opens_nothing(town: World, token: str) -> None:
 # --- rivals ---------------------------------------------------------------------------------------------------
 
 
-def test_of_confirmations_at_once_one_sets_the_password(world: World, database: Any) -> None:
+def test_of_confirmations_at_once_one_sets_the_password(world: World, database: Database) -> None:
     account(world)
     token = token_for(world)
     passwords = [f"Phrase-numero-{n}" for n in range(4)]

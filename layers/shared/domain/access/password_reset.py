@@ -1,13 +1,14 @@
 """Getting back into an account whose password is lost (OP-G16)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Rollback
 
 from domain.access import queries
 from domain.access.models import PasswordReset, PasswordResetRequest
-from domain.accounts.accounts import find_account
+from domain.accounts.accounts import Account, find_account
 from domain.accounts.passwords import hash_password
 from domain.checkout.models import read_email, read_password
 from domain.errors import Refused
@@ -16,6 +17,15 @@ from domain.webhooks.events import PasswordResetRequested
 from domain.webhooks.outbox import Environment, record_facts
 
 TOKEN_TTL = timedelta(minutes=60)
+NOBODY = Account(
+    id=UUID(int=0),
+    email="personne@exemple.ca",
+    first_name="Personne",
+    last_name="Personne",
+    phone=None,
+    role="student",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
 
 
 def request_reset(
@@ -23,7 +33,8 @@ def request_reset(
 ) -> None:
     """Have Make.com write to the person, if the e-mail is an active account's.
 
-    Nobody can tell: an e-mail without account leaves a token too, for nobody, and takes the same time.
+    Nobody can tell: for an e-mail without account the same is done, with a token that is nobody's and a fact that is
+    taken back before it is told.
     """
     token, expires_at = new_secret(), now + TOKEN_TTL
     with connection.transaction():
@@ -31,18 +42,24 @@ def request_reset(
         answer = queries.put_reset_token(connection, fingerprint(token), _email_or_none(form), expires_at)
         (user_id,) = answer.fetchone() or (None,)
         person = find_account(connection, user_id, None).fetchone()
-        if person:
-            fact = PasswordResetRequested(
-                request_id=new_id(),
-                user_id=person.id,
-                email=person.email,
-                first_name=person.first_name,
-                last_name=person.last_name,
-                reset_token=token,
-                expires_at=expires_at,
-                requested_at=now,
-            )
+        with connection.transaction():
+            fact = _fact(person or NOBODY, token, expires_at, now)
             record_facts(connection, [fact], environment, now)
+            if person is None:
+                raise Rollback
+
+
+def _fact(person: Account, token: str, expires_at: datetime, now: datetime) -> PasswordResetRequested:
+    return PasswordResetRequested(
+        request_id=new_id(),
+        user_id=person.id,
+        email=person.email,
+        first_name=person.first_name,
+        last_name=person.last_name,
+        reset_token=token,
+        expires_at=expires_at,
+        requested_at=now,
+    )
 
 
 def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetime) -> None:
