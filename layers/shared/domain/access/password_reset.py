@@ -37,7 +37,7 @@ def request_reset(
     taken back before it is told.
     """
     token, expires_at = new_secret(), now + TOKEN_TTL
-    with connection.transaction():
+    with connection.pipeline(), connection.transaction():
         queries.drop_expired_reset_tokens(connection, now)
         answer = queries.put_reset_token(connection, fingerprint(token), _email_or_none(form), expires_at)
         (user_id,) = answer.fetchone() or (None,)
