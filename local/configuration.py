@@ -74,6 +74,7 @@ class Configuration:
             "STRIPE_PUBLISHABLE_KEY": self.stripe_publishable_key,
             "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
             "MAKE_WEBHOOK_API_KEY": self.make_api_key,
+            "WEBHOOK_PRIVATE_HOSTS": "127.0.0.1",
             **{f"MAKE_{area}_WEBHOOK_URL": f"{self.make_inbox}/{area.lower()}" for area in _AREAS},
             **{f"MAKE_{area}_WEBHOOK_SECRET": secret for area, secret in self.make_secrets.items()},
             "AWS_ENDPOINT_URL": self.aws_endpoint,

@@ -8,15 +8,36 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adapters import database
+from adapters.delivery_metrics import tell_outcome
 from adapters.make import make_receiver
+from adapters.settings import delivery_enabled
+from adapters.sqs import webhook_queue
 from domain.webhooks.dispatch import dispatch
+from domain.webhooks.relay import Message, seconds_until
+
+LONGEST_DELAY_SECONDS = 900
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 def deliver(record: SQSRecord) -> None:
+    """Deliver the event of one message. Switched off, it is left to the relay, which finds its lease run out."""
     event_id = json.loads(record.body)["event_id"]
-    dispatch(database.connection(), make_receiver(), event_id, datetime.now(UTC))
+    if not delivery_enabled():
+        return
+    now = datetime.now(UTC)
+    outcome = dispatch(database.connection(), make_receiver(), event_id, now)
+    if outcome is None:
+        return
+    tell_outcome(outcome)
+    if outcome.due:
+        call_again(outcome.event_id, seconds_until(outcome.due, now))
+
+
+def call_again(event_id: str, delay_seconds: int) -> None:
+    """A retry that is near comes back by the queue; the relay finds the others, and this one if SQS refuses it."""
+    if delay_seconds <= LONGEST_DELAY_SECONDS:
+        webhook_queue().send([Message(event_id, delay_seconds)])
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> Any:

@@ -1,15 +1,20 @@
-"""Every minute: put the events that are due on the queue."""
+"""Every minute: put the events that are due on the queue, and tell what waits."""
 
 from typing import Any
 
 from adapters import database
+from adapters.delivery_metrics import tell_backlog
 from adapters.jobs import report, scheduled_time
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
+from domain.webhooks.backlog import read_backlog
 from domain.webhooks.relay import relay
+
+ROUNDS = 50
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    if not delivery_enabled():
-        return report(events_enqueued=0)
-    return report(events_enqueued=relay(database.connection(), webhook_queue(), scheduled_time(event)))
+    now = scheduled_time(event)
+    enqueued = relay(database.connection(), webhook_queue(), now, ROUNDS) if delivery_enabled() else 0
+    tell_backlog(read_backlog(database.connection(), now))
+    return report(events_enqueued=enqueued)

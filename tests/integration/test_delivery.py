@@ -16,8 +16,9 @@ from standardwebhooks import Webhook
 from adapters.make import make_receiver
 from adapters.sqs import webhook_queue
 from domain.clock import TORONTO
-from domain.webhooks.dispatch import RETRY_DELAYS, dispatch
-from domain.webhooks.relay import relay
+from domain.webhooks.dispatch import dispatch
+from domain.webhooks.relay import LOOK_AHEAD, relay
+from domain.webhooks.retries import RETRY_DELAYS
 from functions.webhook_dispatch import app as webhook_dispatch
 from functions.webhook_relay import app as webhook_relay
 from tests.support.browser import CONTEXT
@@ -120,6 +121,7 @@ def post(world: World, make: Receiver, sqs: str, monkeypatch: pytest.MonkeyPatch
     world.clock.now = datetime.now(UTC).replace(microsecond=0)
     monkeypatch.setenv("AWS_ENDPOINT_URL", sqs)
     monkeypatch.setenv("WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
+    monkeypatch.setenv("WEBHOOK_PRIVATE_HOSTS", "127.0.0.1")
     for area, secret in SECRETS.items():
         monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_URL", f"{make.url}/{area.lower()}")
         monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_SECRET", secret)
@@ -312,7 +314,7 @@ def test_a_refused_delivery_is_tried_again_with_the_same_bytes(post: Post) -> No
 
     ((status, attempts, due, error),) = post.outbox("status, attempts, next_attempt_at, last_error")[:1]
     assert (status, attempts, error.strip()) == ("retrying", 1, "500")
-    assert timedelta(seconds=5) <= due - before < timedelta(seconds=10)
+    assert timedelta(seconds=4) <= due - before < timedelta(seconds=10)
     post.dispatch(records[0])  # an old message does not hurry it
     assert len(post.make.posted) == 1
 
@@ -333,17 +335,17 @@ def test_the_delays_are_those_of_the_contract_until_the_last_attempt(post: Post)
     signup, booking = post.take()
     post.dispatch(booking)
     post.make.posted.clear()
-    post.make.answers = [503] * 12
+    post.make.answers = [400] * 12  # about the event, so the breaker stays out of it
     event_id = json.loads(signup["body"])["event_id"]
     now = post.world.clock()
     connection = post.world.connection
     delays = []
     while post.outbox("status")[0] != ("exhausted",):
-        dispatch(connection, make_receiver(), event_id, now)
+        dispatch(connection, make_receiver(), event_id, now, draw=lambda: 0.5)
         ((status, due),) = post.outbox("status, next_attempt_at")[:1]
         if status == "retrying":
             delays.append(int((due - now).total_seconds()))
-            assert relay(connection, webhook_queue(), due - timedelta(seconds=1)) == 0
+            assert relay(connection, webhook_queue(), due - LOOK_AHEAD - timedelta(seconds=1)) == 0
             assert relay(connection, webhook_queue(), due) == 1
             now = due
 
@@ -365,7 +367,7 @@ def test_any_success_is_a_delivery(post: Post, status: int) -> None:
     assert post.outbox("status") == [("delivered",), ("delivered",)]
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 410, 429, 503])
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 429, 503])
 def test_anything_else_is_a_failure_and_no_redirect_is_followed(post: Post, status: int) -> None:
     post.make.answers = [status] * 2
     post.make.headers = {"location": f"{post.make.url}/ailleurs"}
@@ -405,7 +407,6 @@ def test_an_event_without_url_is_skipped(post: Post, monkeypatch: pytest.MonkeyP
         "http://127.0.0.1@exemple.ca:{port}/signup",
         "http://moi:secret@127.0.0.1:{port}/signup",
         "http://127.0.0.2:{port}/signup",
-        "127.0.0.1:{port}/signup",
         "nulle part",
     ],
 )

@@ -7,6 +7,7 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from adapters.settings import setting
+from domain.webhooks.relay import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -23,24 +24,28 @@ class WebhookQueue:
         self._client = client
         self._url = url
 
-    def send(self, event_ids: Sequence[str]) -> list[str]:
+    def send(self, messages: Sequence[Message]) -> list[str]:
         """Put ids on the queue, ten a call; answers those that SQS did not take."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         refused: list[str] = []
-        for batch in batched(event_ids, BATCH, strict=False):
+        for batch in batched(messages, BATCH, strict=False):
             try:
                 answer = self._client.send_message_batch(
                     QueueUrl=self._url,
                     Entries=[
-                        {"Id": str(place), "MessageBody": json.dumps({"event_id": event_id})}
-                        for place, event_id in enumerate(batch)
+                        {
+                            "Id": str(place),
+                            "MessageBody": json.dumps({"event_id": message.event_id}),
+                            "DelaySeconds": message.delay_seconds,
+                        }
+                        for place, message in enumerate(batch)
                     ],
                 )
             except (BotoCoreError, ClientError):
-                refused += batch
+                refused += [message.event_id for message in batch]
                 continue
-            refused += [batch[int(failed["Id"])] for failed in answer.get("Failed", [])]
+            refused += [batch[int(failed["Id"])].event_id for failed in answer.get("Failed", [])]
         return refused
 
 

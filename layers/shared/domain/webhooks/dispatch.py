@@ -1,109 +1,76 @@
-"""From the queue to Make.com: claim an event, post its bytes, write down what came of it."""
+"""From the queue to Make.com: claim an event, post its bytes, write down what came of it.
 
-from dataclasses import dataclass
+No transaction is open while Make is called. A message that comes twice finds nothing to claim.
+"""
+
+import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from domain.webhooks.events import EVENTS
+from domain.webhooks import endpoints, outcomes
+from domain.webhooks.delivery import Delivery, EndpointMissing, Receiver
+from domain.webhooks.outcomes import Outcome
 
 LEASE = timedelta(minutes=2)
-RETRY_DELAYS = tuple(
-    timedelta(seconds=seconds)
-    for seconds in (5, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 108_000)
-)
-"""Between one attempt and the next: twelve attempts over 76 h 42 min 35 s (b.3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One attempt to deliver one event. `attempt` counts from 1."""
-
-    event_id: str
-    type: str
-    body: bytes
-    attempt: int
-
-    @property
-    def endpoint(self) -> str:
-        """The area of the URL it goes to: MAKE_<AREA>_WEBHOOK_URL."""
-        return EVENTS[self.type].endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an attempt did not deliver; never holds a payload."""
-
-    reason: str
-
-
-class EndpointMissing(Exception):
-    """No URL is configured for the event's endpoint."""
-
-
-class Receiver(Protocol):
-    def post(self, delivery: Delivery, now: datetime) -> Failure | None:
-        """Send one event; None when it was accepted. Raises EndpointMissing."""
-
-
-def dispatch(connection: Connection[Any], receiver: Receiver, event_id: str, now: datetime) -> None:
-    """Deliver one event unless somebody else is at it or has done it: a repeated message changes nothing."""
-    delivery = _claim(connection, event_id, now)
-    if delivery is None:
-        return
+def dispatch(
+    connection: Connection[Any],
+    receiver: Receiver,
+    event_id: str,
+    now: datetime,
+    draw: Callable[[], float] = random.random,
+) -> Outcome | None:
+    """Deliver one event; None when somebody else is at it, has done it, or it is not its time."""
+    event_type = _claimable_type(connection, event_id, now)
+    if event_type is None:
+        return None
     try:
-        failure = receiver.post(delivery, now)
+        area = receiver.route(event_type)
     except EndpointMissing:
-        _close(connection, event_id, "skipped")
-        return
+        return outcomes.skip(connection, event_id, event_type)
+    delivery = _claim(connection, event_id, area, now)
+    if delivery is None:
+        parked = endpoints.park(connection, event_id, area)
+        return Outcome(event_id, event_type, parked) if parked else None
+    failure = receiver.post(delivery, now)
     if failure is None:
-        _close(connection, event_id, "delivered", delivered_at=now)
-    elif delivery.attempt <= len(RETRY_DELAYS):
-        _retry(connection, event_id, failure, now + RETRY_DELAYS[delivery.attempt - 1])
-    else:
-        _close(connection, event_id, "exhausted", error=failure.reason)
+        return outcomes.write_success(connection, delivery, now)
+    return outcomes.write_failure(connection, delivery, failure, now, draw())
 
 
-def _claim(connection: Connection[Any], event_id: str, now: datetime) -> Delivery | None:
+def _claimable_type(connection: Connection[Any], event_id: str, now: datetime) -> str | None:
+    row = connection.execute(
+        """
+        SELECT type FROM outbox
+         WHERE event_id = %(event_id)s AND body IS NOT NULL
+           AND (status = 'enqueued' OR (status IN ('pending', 'retrying') AND next_attempt_at <= %(now)s))
+        """,
+        {"event_id": event_id, "now": now},
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def _claim(connection: Connection[Any], event_id: str, area: str, now: datetime) -> Delivery | None:
+    """Take the event for ourselves, unless its endpoint is left alone: only canaries and a person may knock."""
     return (
         connection.cursor(row_factory=class_row(Delivery))
         .execute(
             """
-            UPDATE outbox SET status = 'delivering', attempts = attempts + 1, lease_until = %(lease_until)s
-             WHERE event_id = %(event_id)s AND status = 'enqueued'
-            RETURNING event_id, type, body, attempts AS attempt
+            UPDATE outbox SET status = 'delivering', lease_until = %(lease_until)s, endpoint = %(area)s,
+                   attempts = attempts + (trigger = 'auto')::integer
+             WHERE event_id = %(event_id)s
+               AND (status = 'enqueued' OR (status IN ('pending', 'retrying') AND next_attempt_at <= %(now)s))
+               AND (trigger = 'canary' OR (trigger = 'manual' AND redelivery_id IS NULL)
+                    OR NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = %(area)s AND state <> 'active'))
+            RETURNING event_id, type, body, endpoint, trigger, forced, resting_status::text,
+                      attempts + (trigger <> 'auto')::integer AS attempt
             """,
-            {"event_id": event_id, "lease_until": now + LEASE},
+            {"event_id": event_id, "area": area, "now": now, "lease_until": now + LEASE},
         )
         .fetchone()
-    )
-
-
-def _retry(connection: Connection[Any], event_id: str, failure: Failure, due: datetime) -> None:
-    connection.execute(
-        """
-        UPDATE outbox SET status = 'retrying', next_attempt_at = %(due)s, last_error = %(error)s, lease_until = NULL
-         WHERE event_id = %(event_id)s AND status = 'delivering'
-        """,
-        {"event_id": event_id, "due": due, "error": failure.reason},
-    )
-
-
-def _close(
-    connection: Connection[Any],
-    event_id: str,
-    status: str,
-    *,
-    delivered_at: datetime | None = None,
-    error: str | None = None,
-) -> None:
-    connection.execute(
-        """
-        UPDATE outbox SET status = %(status)s::delivery_status, delivered_at = %(delivered_at)s,
-               last_error = %(error)s, lease_until = NULL
-         WHERE event_id = %(event_id)s AND status = 'delivering'
-        """,
-        {"event_id": event_id, "status": status, "delivered_at": delivered_at, "error": error},
     )

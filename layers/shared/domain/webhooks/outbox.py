@@ -6,7 +6,7 @@ numbered 1, 2, 3… without a gap: whoever records waits for the rival who is re
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
 
 from psycopg import Connection
@@ -15,7 +15,6 @@ from domain.clock import utc_milliseconds
 from domain.ids import time_ordered_id
 
 SCHEMA_VERSION = 1
-ENQUEUED_LEASE = timedelta(minutes=10)
 
 type Environment = Literal["prod", "staging", "dev"]
 
@@ -71,8 +70,10 @@ def _insert(
         INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at)
         SELECT event_id, type, dedupe_key, ordering_key, sequence,
                before || convert_to(sequence::text, 'UTF8') || after, %(now)s, %(now)s
-          FROM (SELECT fact.*, row_number() OVER (PARTITION BY ordering_key ORDER BY place) + coalesce(
-                       (SELECT max(sequence) FROM outbox WHERE ordering_key = fact.ordering_key), 0) AS sequence
+          FROM (SELECT fact.*, row_number() OVER (PARTITION BY ordering_key ORDER BY place) + greatest(
+                       (SELECT max(sequence) FROM outbox WHERE ordering_key = fact.ordering_key),
+                       (SELECT last_sequence FROM outbox_forgotten WHERE ordering_key = fact.ordering_key),
+                       0) AS sequence
                   FROM unnest(%(event_id)s::text[], %(type)s::text[], %(dedupe_key)s::text[], %(ordering_key)s::text[],
                               %(before)s::bytea[], %(after)s::bytea[]) WITH ORDINALITY
                        AS fact (event_id, type, dedupe_key, ordering_key, before, after, place)
@@ -114,38 +115,10 @@ def _after_sequence(fact: Fact, environment: Environment) -> bytes:
 def last_sequence(connection: Connection[Any], ordering_key: str) -> int:
     """The number of the last fact of an aggregate that the caller has locked; 0 when there is none."""
     row = connection.execute(
-        "SELECT coalesce(max(sequence), 0) FROM outbox WHERE ordering_key = %(ordering_key)s",
+        """
+        SELECT greatest((SELECT max(sequence) FROM outbox WHERE ordering_key = %(ordering_key)s),
+                        (SELECT last_sequence FROM outbox_forgotten WHERE ordering_key = %(ordering_key)s), 0)
+        """,
         {"ordering_key": ordering_key},
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def take_due(connection: Connection[Any], now: datetime, at_most: int) -> list[str]:
-    """Lease the events that are due, oldest first, and answer their ids.
-
-    An event whose queue message or whose dispatcher was lost is due again when its lease has run out.
-    """
-    rows = connection.execute(
-        """
-        UPDATE outbox SET status = 'enqueued', lease_until = %(lease_until)s
-         WHERE event_id IN (
-               SELECT event_id FROM outbox
-                WHERE (status IN ('pending', 'retrying') AND next_attempt_at <= %(now)s)
-                   OR (status IN ('enqueued', 'delivering') AND lease_until <= %(now)s)
-                ORDER BY created_at, ordering_key, sequence LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
-        RETURNING event_id, created_at, ordering_key, sequence
-        """,
-        {"now": now, "lease_until": now + ENQUEUED_LEASE, "at_most": at_most},
-    ).fetchall()
-    return [event_id for event_id, *_ in sorted(rows, key=lambda row: row[1:])]
-
-
-def put_back(connection: Connection[Any], event_ids: Sequence[str], now: datetime) -> None:
-    """Events that could not be put on the queue are due at once."""
-    connection.execute(
-        """
-        UPDATE outbox SET status = 'pending', next_attempt_at = %(now)s, lease_until = NULL
-         WHERE event_id = ANY(%(event_ids)s) AND status = 'enqueued'
-        """,
-        {"event_ids": list(event_ids), "now": now},
-    )

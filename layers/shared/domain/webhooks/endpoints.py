@@ -1,0 +1,181 @@
+"""The health of Make's URLs as it is kept, and the events that wait for it.
+
+Whoever changes an endpoint locks its row before any event's, so that two dispatchers cannot wait in a circle.
+"""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.webhooks.breaker import Endpoint, after_failure, resumes_by_itself
+from domain.webhooks.delivery import Failure
+
+DRAIN_PER_SECOND = 5
+PROBE_LEASE = timedelta(minutes=10)
+
+
+def note_failure(
+    connection: Connection[Any], area: str, failure: Failure, probing: bool, now: datetime
+) -> tuple[Endpoint, Endpoint]:
+    """Count a failure against its endpoint; answers the endpoint before and after."""
+    before = lock_endpoint(connection, area)
+    after = after_failure(before, failure, probing, now)
+    if after != before:
+        write_endpoint(connection, after)
+    if after.state == "paused" and before.state != "paused":
+        hold_events(connection, area)
+    return before, after
+
+
+def note_success(connection: Connection[Any], area: str, now: datetime) -> bool:
+    """Count a success; answers whether it put the endpoint back in service and its events on their way."""
+    if not _is_news(connection, area, now):
+        return False
+    endpoint = lock_endpoint(connection, area)
+    if endpoint.state == "active" or resumes_by_itself(endpoint):
+        write_endpoint(connection, Endpoint(area, last_success_at=now))
+    if not resumes_by_itself(endpoint):
+        return False
+    drain(connection, area, now)
+    return True
+
+
+def _is_news(connection: Connection[Any], area: str, now: datetime) -> bool:
+    """Whether a success changes what is known; it is written once a minute, or every delivery would wait for it."""
+    row = connection.execute(
+        """
+        SELECT state = 'active' AND consecutive_failures = 0 AND last_success_at > %(lately)s
+          FROM webhook_endpoints WHERE area = %(area)s
+        """,
+        {"area": area, "lately": now - timedelta(minutes=1)},
+    ).fetchone()
+    return row is None or not row[0]
+
+
+def find_endpoints(connection: Connection[Any]) -> list[Endpoint]:
+    """Every endpoint that was ever tried."""
+    return (
+        connection.cursor(row_factory=class_row(Endpoint))
+        .execute("SELECT * FROM webhook_endpoints ORDER BY area")
+        .fetchall()
+    )
+
+
+def lock_endpoint(connection: Connection[Any], area: str) -> Endpoint:
+    """An endpoint that nobody else changes until the transaction ends."""
+    found = (
+        connection.cursor(row_factory=class_row(Endpoint))
+        .execute(
+            """
+            INSERT INTO webhook_endpoints (area) VALUES (%(area)s)
+            ON CONFLICT (area) DO UPDATE SET area = excluded.area
+            RETURNING *
+            """,
+            {"area": area},
+        )
+        .fetchone()
+    )
+    return found or Endpoint(area)
+
+
+def write_endpoint(connection: Connection[Any], endpoint: Endpoint) -> None:
+    connection.execute(
+        """
+        UPDATE webhook_endpoints
+           SET state = %(state)s::endpoint_state, reason = %(reason)s, consecutive_failures = %(consecutive_failures)s,
+               failing_since = %(failing_since)s, opened_at = %(opened_at)s, probe_at = %(probe_at)s,
+               probe_wait_seconds = %(probe_wait_seconds)s, last_success_at = %(last_success_at)s
+         WHERE area = %(area)s
+        """,
+        asdict(endpoint),
+    )
+
+
+def hold_events(connection: Connection[Any], area: str) -> int:
+    """Hold what waits for an endpoint that was paused; nothing is discarded."""
+    return connection.execute(
+        """
+        UPDATE outbox SET status = 'held'
+         WHERE event_id IN (SELECT event_id FROM outbox WHERE endpoint = %(area)s AND status IN ('pending', 'retrying')
+                             ORDER BY event_id FOR UPDATE)
+        """,
+        {"area": area},
+    ).rowcount
+
+
+def drain(connection: Connection[Any], area: str, now: datetime) -> int:
+    """Make everything that waits for an endpoint due now, oldest first, five a second: Make takes 300 per 10 s."""
+    return connection.execute(
+        """
+        WITH waiting AS (
+            SELECT event_id, created_at, ordering_key, sequence FROM outbox
+             WHERE endpoint = %(area)s AND status IN ('pending', 'retrying', 'held')
+             ORDER BY event_id FOR UPDATE),
+        placed AS (
+            SELECT event_id, row_number() OVER (ORDER BY created_at, ordering_key, sequence) - 1 AS place FROM waiting)
+        UPDATE outbox SET status = 'retrying',
+               next_attempt_at = %(now)s + make_interval(secs => place::float / %(rate)s)
+          FROM placed WHERE outbox.event_id = placed.event_id
+        """,
+        {"area": area, "now": now, "rate": DRAIN_PER_SECOND},
+    ).rowcount
+
+
+def cancel_waiting(connection: Connection[Any], area: str) -> int:
+    """Give up what waits for an endpoint, as an administrator asked."""
+    return connection.execute(
+        """
+        UPDATE outbox SET status = 'cancelled'
+         WHERE event_id IN (SELECT event_id FROM outbox
+                             WHERE endpoint = %(area)s AND status IN ('pending', 'retrying', 'held')
+                             ORDER BY event_id FOR UPDATE)
+        """,
+        {"area": area},
+    ).rowcount
+
+
+def park(connection: Connection[Any], event_id: str, area: str) -> str | None:
+    """An event whose endpoint is left alone waits for it, and costs it no attempt. Answers its status, if it waits."""
+    row = connection.execute(
+        """
+        UPDATE outbox SET endpoint = %(area)s, lease_until = NULL, trigger = 'auto',
+               status = CASE WHEN webhook_endpoints.state = 'paused' THEN 'held'::delivery_status ELSE 'retrying' END
+          FROM webhook_endpoints
+         WHERE event_id = %(event_id)s AND status = 'enqueued' AND area = %(area)s AND state <> 'active'
+        RETURNING outbox.status::text
+        """,
+        {"event_id": event_id, "area": area},
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def take_canaries(connection: Connection[Any], now: datetime, until: datetime) -> list[tuple[str, datetime]]:
+    """For each endpoint whose probe is due by `until`, its oldest waiting event, leased; with when to post it.
+
+    An event that this endpoint refused for what it holds comes last: it would keep the breaker open for ever.
+    """
+    rows = connection.execute(
+        """
+        WITH due AS (
+            SELECT area, probe_at FROM webhook_endpoints
+             WHERE state <> 'active' AND probe_at <= %(until)s ORDER BY area FOR UPDATE SKIP LOCKED),
+        canary AS (
+            SELECT oldest.event_id, due.probe_at FROM due CROSS JOIN LATERAL (
+                SELECT event_id FROM outbox
+                 WHERE endpoint = due.area AND status IN ('pending', 'retrying', 'held') AND body IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM outbox AS flying WHERE flying.endpoint = due.area
+                                      AND flying.trigger = 'canary' AND flying.lease_until > %(now)s)
+                 ORDER BY coalesce(last_status_code BETWEEN 400 AND 499
+                                   AND last_status_code NOT IN (401, 403, 404, 408, 410, 429), false), created_at
+                 LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest)
+        UPDATE outbox SET status = 'enqueued', trigger = 'canary',
+               lease_until = greatest(canary.probe_at, %(now)s) + %(lease)s
+          FROM canary WHERE outbox.event_id = canary.event_id
+        RETURNING outbox.event_id, canary.probe_at
+        """,
+        {"now": now, "until": until, "lease": PROBE_LEASE},
+    ).fetchall()
+    return [(event_id, probe_at) for event_id, probe_at in rows]

@@ -1,0 +1,173 @@
+"""What came of an attempt, written in one transaction: the event, the trace of the attempt, the endpoint's health."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from domain.webhooks import endpoints
+from domain.webhooks.delivery import Delivery, Failure
+from domain.webhooks.event_types import EVENTS
+from domain.webhooks.retries import MAX_ATTEMPTS, delay_after
+
+MAX_EXCERPT = 4096
+ALARMING_ATTEMPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an event, and what an operator must be told (b.7). `due` is when it is tried again."""
+
+    event_id: str
+    type: str
+    status: str
+    due: datetime | None = None
+    alerts: tuple[str, ...] = ()
+
+
+def skip(connection: Connection[Any], event_id: str, event_type: str) -> Outcome:
+    """No URL is configured: the event can be delivered again once there is one (c.2)."""
+    connection.execute(
+        """
+        UPDATE outbox SET status = 'skipped', lease_until = NULL, trigger = 'auto', redelivery_id = NULL,
+               resting_status = NULL, last_error = 'no URL is configured'
+         WHERE event_id = %(event_id)s AND status IN ('enqueued', 'pending', 'retrying')
+        """,
+        {"event_id": event_id},
+    )
+    return Outcome(event_id, event_type, "skipped", alerts=("url_missing",))
+
+
+def write_success(connection: Connection[Any], delivery: Delivery, now: datetime) -> Outcome:
+    """Delivered. An administrator's event leaves no row (R-1); a resumed endpoint's events are on their way."""
+    kind = EVENTS[delivery.type]
+    with connection.transaction():
+        resumed = endpoints.note_success(connection, delivery.endpoint, now)
+        if kind.recorded:
+            _close(connection, delivery.event_id, kind.body_outlives_delivery, now)
+            if delivery.trigger == "manual":
+                _trace(connection, delivery, None, now)
+        else:
+            _forget(connection, delivery.event_id)
+    return Outcome(
+        delivery.event_id, delivery.type, "delivered", alerts=("endpoint_resumed",) if resumed else ()
+    )
+
+
+def write_failure(
+    connection: Connection[Any], delivery: Delivery, failure: Failure, now: datetime, draw: float
+) -> Outcome:
+    """Not delivered: to be tried again, held, or given up. A receiver's failure is an outcome, never an error."""
+    probing = delivery.trigger == "canary"
+    due: datetime | None = None
+    with connection.transaction():
+        before, after = endpoints.note_failure(connection, delivery.endpoint, failure, probing, now)
+        status = _status_after(delivery, failure, endpoint_is_paused=after.state == "paused")
+        if status == "retrying" and not probing:
+            due = now + delay_after(min(delivery.attempt, MAX_ATTEMPTS - 1), failure, draw)
+        if _reschedule(connection, delivery, failure, status, due):
+            _trace(connection, delivery, failure, now)
+    alerts = [
+        name
+        for name, happened in {
+            "fourth_failure": delivery.spends_budget
+            and delivery.attempt == ALARMING_ATTEMPT
+            and EVENTS[delivery.type].recorded,
+            "exhausted": status == "exhausted" and delivery.spends_budget,
+            "endpoint_paused": after.state == "paused" and before.state != "paused",
+            "url_refused": failure.url_is_wrong,
+        }.items()
+        if happened
+    ]
+    return Outcome(delivery.event_id, delivery.type, status, due, tuple(alerts))
+
+
+def _status_after(delivery: Delivery, failure: Failure, *, endpoint_is_paused: bool) -> str:
+    if delivery.resting_status is not None:
+        return delivery.resting_status
+    if endpoint_is_paused:
+        return "held"
+    if delivery.spends_budget and delivery.attempt >= MAX_ATTEMPTS:
+        return "exhausted"
+    return "retrying"
+
+
+def _close(connection: Connection[Any], event_id: str, keep_body: bool, now: datetime) -> None:
+    """Whoever else claimed it meanwhile, a success is one."""
+    connection.execute(
+        """
+        UPDATE outbox SET status = 'delivered', delivered_at = %(now)s, lease_until = NULL, last_error = NULL,
+               trigger = 'auto', redelivery_id = NULL, resting_status = NULL,
+               body = CASE WHEN %(keep_body)s THEN body END
+         WHERE event_id = %(event_id)s AND status IN ('delivering', 'enqueued', 'retrying', 'held', 'exhausted')
+        """,
+        {"event_id": event_id, "keep_body": keep_body, "now": now},
+    )
+
+
+def _forget(connection: Connection[Any], event_id: str) -> None:
+    """Delete the row; only the number of its aggregate's last fact remains, so that the next one's is greater."""
+    connection.execute(
+        """
+        WITH gone AS (DELETE FROM outbox WHERE event_id = %(event_id)s RETURNING ordering_key, sequence)
+        INSERT INTO outbox_forgotten (ordering_key, last_sequence) SELECT ordering_key, sequence FROM gone
+        ON CONFLICT (ordering_key) DO UPDATE
+           SET last_sequence = greatest(outbox_forgotten.last_sequence, excluded.last_sequence)
+        """,
+        {"event_id": event_id},
+    )
+
+
+def _reschedule(
+    connection: Connection[Any], delivery: Delivery, failure: Failure, status: str, due: datetime | None
+) -> bool:
+    """Answers False when the event is no longer this attempt's: its lease ran out and somebody else took it.
+
+    A 410 costs the event none of its attempts: it is the endpoint's answer, not the event's.
+    """
+    return (
+        connection.execute(
+            """
+            UPDATE outbox SET status = %(status)s::delivery_status, lease_until = NULL, last_error = %(reason)s,
+                   next_attempt_at = coalesce(%(due)s, next_attempt_at), last_status_code = %(status_code)s,
+                   attempts = attempts - %(given_back)s,
+                   trigger = 'auto', redelivery_id = NULL, resting_status = NULL
+             WHERE event_id = %(event_id)s AND status = 'delivering' AND trigger = %(trigger)s
+               AND attempts + (trigger <> 'auto')::integer = %(attempt)s
+            """,
+            {
+                "event_id": delivery.event_id,
+                "status": status,
+                "due": due,
+                "reason": failure.reason,
+                "status_code": failure.status_code,
+                "given_back": int(failure.gone and delivery.spends_budget),
+                "trigger": delivery.trigger,
+                "attempt": delivery.attempt,
+            },
+        ).rowcount
+        == 1
+    )
+
+
+def _trace(connection: Connection[Any], delivery: Delivery, failure: Failure | None, now: datetime) -> None:
+    connection.execute(
+        """
+        INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms, status_code, error_class,
+                                      response_excerpt, actor_id)
+        SELECT event_id, %(attempt)s, %(trigger)s, %(now)s, %(duration_ms)s, %(status_code)s, %(error_class)s,
+               %(excerpt)s, CASE WHEN %(trigger)s = 'manual' THEN actor_id END
+          FROM outbox WHERE event_id = %(event_id)s
+        """,
+        {
+            "event_id": delivery.event_id,
+            "attempt": delivery.attempt,
+            "trigger": delivery.trigger,
+            "now": now,
+            "duration_ms": failure.duration_ms if failure else 0,
+            "status_code": failure.status_code if failure else None,
+            "error_class": failure.error_class if failure else None,
+            "excerpt": failure.excerpt.replace("\x00", "")[:MAX_EXCERPT] if failure else None,
+        },
+    )
