@@ -48,3 +48,18 @@ def until_blocked(watcher: Connection[Any], waiting: int) -> None:
         if row and row[0] >= waiting:
             return
     raise TimeoutError(f"{waiting} connections should be waiting for a lock")
+
+
+def until_idle(watcher: Connection[Any]) -> None:
+    """Answer when no other connection of this database is in a transaction: the server has buried its dead."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        row = watcher.execute(
+            """
+            SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+            """
+        ).fetchone()
+        if row and row[0] == 0:
+            return
+    raise TimeoutError("some connection is still in a transaction")
