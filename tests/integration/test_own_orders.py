@@ -1,0 +1,230 @@
+"""A student's orders, their receipts and their credits (OP-S09, OP-S10)."""
+
+import io
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pypdf
+import pytest
+
+from domain.credits.ledger import Entry, enter
+from tests.support.booked_student import BookedStudent
+from tests.support.world import World, toronto, wanted
+
+TEN, TWO = toronto(20, 10), toronto(20, 14)
+
+
+@dataclass
+class Shop:
+    course: UUID
+
+
+@pytest.fixture
+def shop(world: World) -> Shop:
+    course = world.school.course()
+    world.school.tutor(course)
+    return Shop(course)
+
+
+@pytest.fixture
+def zoe(world: World, shop: Shop) -> BookedStudent:
+    """Two hours with ten per cent off."""
+    world.school.coupon("SAVE10")
+    return BookedStudent.of(world, wanted(shop.course, TEN), wanted(shop.course, TWO), coupon="SAVE10")
+
+
+def order_id(zoe: BookedStudent) -> str:
+    return str(zoe.gets("/v1/orders").body["items"][0]["id"])
+
+
+def receipt(zoe: BookedStudent) -> str:
+    """The text of the receipt, as a reader copies it."""
+    answer = zoe.gets(f"/v1/orders/{order_id(zoe)}/receipt.pdf")
+    assert answer.headers["Content-Type"] == "application/pdf"
+    pages = pypdf.PdfReader(io.BytesIO(answer.content)).pages
+    return "\n".join(page.extract_text() for page in pages).replace("\u00a0", " ")
+
+
+# --- Orders -------------------------------------------------------------------------------------------------
+
+
+def test_an_order_with_its_lines_coupon_and_credits(zoe: BookedStudent) -> None:
+    zoe.cancels()
+
+    [summary] = zoe.gets("/v1/orders").body["items"]
+    order = zoe.gets(f"/v1/orders/{summary['id']}").body
+
+    assert (summary["number"], summary["item_count"], summary["status"]) == ("4AS-000001", 2, "paid")
+    assert {name: order[name] for name in summary} == summary
+    assert (order["subtotal_cad"], order["discount_cad"], order["total_cad"]) == ("90.00", "9.00", "81.00")
+    assert (order["credits_applied_cad"], order["amount_charged_cad"]) == ("0.00", "81.00")
+    assert (order["coupon_code"], order["refunds"], order["credits_issued_cad"]) == ("SAVE10", [], "40.50")
+    assert [(line["appointment_status"], line["discount_share_cad"]) for line in order["items"]] == [
+        ("cancelled", "4.50"),
+        ("scheduled", "4.50"),
+    ]
+    assert order["items"][0]["start"] == TEN.isoformat()
+
+
+def test_what_could_not_be_booked_shows_its_refund(world: World, shop: Shop) -> None:
+    zoe = BookedStudent.of(world, wanted(shop.course, TEN), wanted(shop.course, TWO))
+    [lost] = world.rows("SELECT id, order_item_id FROM appointments WHERE start_datetime = %s", TWO)
+    world.connection.execute(
+        "WITH gone AS (DELETE FROM appointments WHERE id = %s) DELETE FROM time_claims WHERE id = %s",
+        (lost["id"], lost["id"]),
+    )
+    world.connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, order_id, order_item_id, amount_cents, reason, next_attempt_at,"
+        " created_at) SELECT %s, stripe_payment_intent_id, id, %s, 4500, 'Créneau devenu indisponible', now(),"
+        " created_at FROM orders",
+        (uuid4(), lost["order_item_id"]),
+    )
+
+    order = zoe.gets(f"/v1/orders/{order_id(zoe)}").body
+
+    assert [line["appointment_id"] is None for line in order["items"]] == [False, True]
+    assert [
+        (refund["amount_cad"], refund["status"], refund["order_item_id"]) for refund in order["refunds"]
+    ] == [("45.00", "pending", str(lost["order_item_id"]))]
+    assert "Remboursement sur la carte, 18 janvier 2027 (en cours) -45,00 $" in " ".join(receipt(zoe).split())
+
+
+def test_somebody_else_s_order_does_not_exist(world: World, shop: Shop, zoe: BookedStudent) -> None:
+    luc = BookedStudent.of(world, wanted(shop.course, toronto(21, 10)), email="luc@exemple.ca")
+    theirs = order_id(zoe)
+
+    answers = [luc.browser.get(f"/v1/orders/{theirs}{file}") for file in ("", "/receipt.pdf")]
+
+    assert [(answer.status, answer.code) for answer in answers] == [(404, "ORDER_NOT_FOUND")] * 2
+    assert order_id(luc) != theirs
+
+
+def test_only_students_have_orders_and_credits(world: World, zoe: BookedStudent) -> None:
+    paths = [
+        "/v1/orders",
+        f"/v1/orders/{order_id(zoe)}",
+        f"/v1/orders/{order_id(zoe)}/receipt.pdf",
+        "/v1/credits",
+    ]
+    as_guest = [world.browser().get(path) for path in paths]
+    world.connection.execute("UPDATE users SET role = 'tutor' WHERE id = %s", (zoe.user_id,))
+    as_tutor = [zoe.browser.get(path) for path in paths]
+
+    assert {answer.status for answer in as_guest} == {401}
+    assert {answer.status for answer in as_tutor} == {403}
+
+
+# --- The receipt --------------------------------------------------------------------------------------------
+
+
+def test_the_receipt_says_it_all_in_french(world: World, zoe: BookedStudent) -> None:
+    world.connection.execute("UPDATE orders SET credits_applied_cad = 20.00")
+    zoe.cancels()
+
+    lines = " ".join(receipt(zoe).split())
+
+    for said in (
+        "4AS",
+        "Reçu",
+        "Commande 4AS-000001",
+        "Payée le 18 janvier 2027",
+        "Zoé Tremblay",
+        "zoe@exemple.ca",
+        "Cours francais-secondaire Avec Mme Roy Séance annulée mercredi 20 janvier 2027 à 10 h 00 60 min 45,00 $",
+        "Sous-total 90,00 $",
+        "Rabais (SAVE10) -9,00 $",
+        "Total 81,00 $",
+        "Payé par crédits 20,00 $",
+        "Payé par carte 61,00 $",
+        "Crédits remis au compte 40,50 $",
+        "Montants en dollars canadiens",
+    ):
+        assert said in lines, lines
+    assert not re.search(r"tax|TPS|TVQ", lines, re.IGNORECASE)
+
+
+def test_the_same_receipt_is_the_same_file(zoe: BookedStudent) -> None:
+    path = f"/v1/orders/{order_id(zoe)}/receipt.pdf"
+
+    first, second = zoe.gets(path), zoe.gets(path)
+
+    assert first.content == second.content
+    assert first.headers["Content-Disposition"] == 'inline; filename="recu-4AS-000001.pdf"'
+
+
+def test_names_in_other_letters_and_markup_are_printed_as_well_as_can_be(
+    world: World, zoe: BookedStudent
+) -> None:
+    world.connection.execute("UPDATE users SET last_name = 'Nguyễn-Đặng' WHERE id = %s", (zoe.user_id,))
+    world.connection.execute("UPDATE courses SET title_fr = 'L’œuvre <b>&amp; 王'")
+
+    said = receipt(zoe)
+
+    assert "Zoé Nguyen-Dang" in said
+    assert "L’œuvre <b>&amp; ?" in said
+
+
+def test_a_long_order_runs_over_several_pages(world: World, shop: Shop) -> None:
+    hours = [toronto(day, hour) for day in range(20, 26) for hour in range(9, 17)]
+    zoe = BookedStudent.of(world, *(wanted(shop.course, hour) for hour in hours[:20]))
+
+    said = receipt(zoe)
+
+    assert said.count("Avec Mme Roy") == 20
+    assert "Page 2" in said
+
+
+# --- Credits ------------------------------------------------------------------------------------------------
+
+
+def test_credits_newest_first_with_what_open_payments_reserve(world: World, zoe: BookedStudent) -> None:
+    appointment_id = zoe.appointment_id
+    zoe.cancels(appointment_id)
+    world.clock.advance(hours=1)
+    give(world, zoe, "-10.50", "Correction d'une erreur")
+    world.connection.execute("UPDATE credit_accounts SET reserved_cad = 5.00")
+
+    credits = zoe.gets("/v1/credits").body
+
+    assert (credits["balance_cad"], credits["reserved_cad"], credits["available_cad"]) == (
+        "30.00",
+        "5.00",
+        "25.00",
+    )
+    assert [(entry["label_fr"], entry["amount_cad"], entry["reason"]) for entry in credits["items"]] == [
+        ("Ajustement par 4AS", "-10.50", "Correction d'une erreur"),
+        ("Séance annulée", "40.50", None),
+    ]
+    assert credits["items"][1]["appointment_id"] == appointment_id
+
+
+def test_the_ledger_is_read_in_pages(world: World, zoe: BookedStudent) -> None:
+    for amount in range(1, 6):
+        give(world, zoe, f"{amount}.00", "Geste")  # all at the same instant
+
+    amounts, cursor = [], ""
+    while cursor is not None:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        body = zoe.browser.get("/v1/credits", query).body
+        assert body["balance_cad"] == "15.00"
+        amounts += [entry["amount_cad"] for entry in body["items"]]
+        cursor = body["next_cursor"]
+
+    assert sorted(amounts) == ["1.00", "2.00", "3.00", "4.00", "5.00"]
+
+
+def test_who_never_had_credit_has_none(zoe: BookedStudent) -> None:
+    assert zoe.gets("/v1/credits").body == {
+        "balance_cad": "0.00",
+        "reserved_cad": "0.00",
+        "available_cad": "0.00",
+        "items": [],
+        "next_cursor": None,
+    }
+
+
+def give(world: World, zoe: BookedStudent, amount: str, reason: str) -> None:
+    entry = Entry(zoe.user_id, Decimal(amount), "admin_adjustment", reason=reason, created_by=zoe.user_id)
+    enter(world.connection, entry, world.clock())
