@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak check bench format lock openapi webhooks build events deploy clean
+.PHONY: help run test audit soak simulate check bench format lock openapi webhooks build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -21,6 +21,9 @@ test: .venv/dev.stamp ## every test, against a real PostgreSQL
 
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
 	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
+
+simulate: .venv/dev.stamp ## a month in the life of the school, every schedule ticking (SIMULATION_SEED=…)
+	SIMULATION_DAYS=30 $(PY) -m pytest -q -n0 tests/integration/test_month_of_life.py
 
 check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .

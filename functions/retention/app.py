@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from adapters import database
 from adapters.jobs import in_batches, report, scheduled_time
+from domain.access.retention import delete_expired_reset_tokens
 from domain.accounts.retention import delete_expired_sessions
 from domain.cart.retention import delete_idle_guest_carts
 from domain.checkout.retention import delete_ended, forget_hashes
@@ -22,6 +23,7 @@ PURGES: dict[str, Purge] = {
     "checkouts_deleted": delete_ended,
     "guest_carts_deleted": delete_idle_guest_carts,
     "sessions_deleted": delete_expired_sessions,
+    "reset_tokens_deleted": delete_expired_reset_tokens,
     "payment_events_deleted": delete_old_events,
 }
 

@@ -189,6 +189,19 @@ def test_a_session_is_deleted_once_it_has_expired(archive: Archive) -> None:
     assert archive.connection.execute("SELECT token_hash FROM auth_sessions").fetchall() == [(b"\2" * 32,)]
 
 
+def test_a_way_back_into_an_account_is_deleted_once_it_has_expired(archive: Archive) -> None:
+    for number, expires_at in enumerate((NOW, NOW + MOMENT)):
+        archive.connection.execute(
+            "INSERT INTO password_reset_tokens (token_hash, expires_at) VALUES (%s, %s)",
+            (bytes([number]) * 32, expires_at),
+        )
+
+    assert archive.run() == {"reset_tokens_deleted": 1}
+    assert archive.connection.execute("SELECT token_hash FROM password_reset_tokens").fetchall() == [
+        (b"\1" * 32,)
+    ]
+
+
 def test_stripe_s_events_are_remembered_for_thirteen_months(archive: Archive) -> None:
     for name, received_at in (("evt_old", NOW - 397 * DAY - MOMENT), ("evt_kept", NOW - 397 * DAY)):
         archive.connection.execute(
