@@ -162,6 +162,16 @@ def test_an_abandoned_checkout_is_kept_for_a_day_after_it_could_be_paid(
     assert archive.ids("checkouts") == {kept}
 
 
+def test_a_cancelled_checkout_is_kept_as_long_as_stripe_may_still_take_its_payment(archive: Archive) -> None:
+    checkout = archive.checkout("cancelled")
+    archive.connection.execute("UPDATE checkouts SET payment_intent_id = 'pi_1'")
+
+    assert archive.run() == {}
+    archive.connection.execute("UPDATE checkouts SET intent_closed_at = %s", [NOW])
+    assert archive.ids("checkouts") == {checkout}
+    assert archive.run() == {"checkouts_deleted": 1}
+
+
 @pytest.mark.parametrize("status", ["open", "processing"])
 def test_one_that_may_still_be_paid_loses_its_hash_and_nothing_else(archive: Archive, status: str) -> None:
     old = archive.checkout(

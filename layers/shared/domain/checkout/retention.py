@@ -32,14 +32,15 @@ def forget_hashes(connection: Connection[Any], now: datetime, at_most: int) -> i
 def delete_ended(connection: Connection[Any], now: datetime, at_most: int) -> int:
     """Delete up to `at_most` checkouts that ended long enough ago; answers how many.
 
-    One that is still open is left, however old: it may be paid until reconciliation has cancelled its payment.
+    One that may still be paid is left, however old, until reconciliation has seen to it that it cannot (0013).
     """
     return connection.execute(
         """
         WITH ended AS MATERIALIZED (
             SELECT id FROM checkouts
              WHERE (status IN ('settled', 'refunded') AND settled_at < %(paid_until)s)
-                OR (status IN ('failed', 'cancelled') AND expires_at < %(abandoned_until)s)
+                OR (status IN ('failed', 'cancelled') AND expires_at < %(abandoned_until)s
+                    AND (payment_intent_id IS NULL OR intent_closed_at IS NOT NULL))
              ORDER BY expires_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
         DELETE FROM checkouts USING ended WHERE checkouts.id = ended.id
         """,
