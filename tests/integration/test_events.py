@@ -126,6 +126,11 @@ def test_the_schedules_events_come_after_the_sale() -> None:
 
 
 @pytest.mark.usefixtures("demonstration")
+def test_the_admin_webhooks_event_is_nobody_known() -> None:
+    assert answer_of("admin_webhooks")[0] == 401
+
+
+@pytest.mark.usefixtures("demonstration")
 def test_the_queue_event_names_an_event_that_is_gone_and_is_acknowledged() -> None:
     assert invoke("webhook_dispatch") == {"batchItemFailures": []}
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from functions.accounts import app as accounts
+from functions.admin_webhooks import app as admin_webhooks
 from functions.appointments import app as appointments
 from functions.cart import app as cart
 from functions.catalog import app as catalog
@@ -21,6 +22,7 @@ from functions.stripe_webhook import app as stripe_webhook
 from functions.system import app as system
 
 HANDLERS: dict[str, ModuleType] = {
+    "/v1/admin/webhooks": admin_webhooks,
     "/v1/courses": catalog,
     "/v1/appointments": appointments,
     "/v1/me/calendar": appointments,

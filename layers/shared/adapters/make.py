@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 import urllib3
 
 from adapters.settings import optional_setting
+from domain.errors import Refused
+from domain.ids import time_ordered_id
 from domain.webhooks.delivery import Delivery, EndpointMissing, Failure
 from domain.webhooks.event_types import EVENTS, FALLBACK
 from domain.webhooks.signature import sign
@@ -105,6 +107,14 @@ class MakeReceiver:
 def make_receiver() -> MakeReceiver:
     """The container's receiver."""
     return MakeReceiver()
+
+
+def post_ping(area: str, now: datetime) -> Failure | None:
+    """A test event to one URL; nothing records it. Refuses with ENDPOINT_WITHOUT_URL."""
+    if not has_url(area):
+        raise Refused("ENDPOINT_WITHOUT_URL")
+    event_id = f"evt_{time_ordered_id(now).hex}"
+    return make_receiver().post(Delivery(event_id, "test.ping", b'{"type":"test.ping"}', 1, area), now)
 
 
 def has_url(area: str) -> bool:

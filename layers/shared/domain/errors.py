@@ -91,6 +91,15 @@ CATALOGUE: Mapping[str, Sentence] = {
     "CALENDAR_NOT_FOUND": Sentence(404, "Calendrier introuvable"),
     "CURSOR_INVALID": Sentence(422, "Cette page n'existe pas. Reprenez la liste depuis le début."),
     "INVALID_SIGNATURE": Sentence(400, "Signature invalide"),
+    # deliveries to Make.com
+    "DELIVERY_NOT_FOUND": Sentence(404, "Livraison introuvable"),
+    "DELIVERY_BODY_FORGOTTEN": Sentence(410, "Le contenu de cet événement n'est plus conservé"),
+    "DELIVERY_IN_PROGRESS": Sentence(
+        409, "Cet événement est en cours de livraison. Réessayez dans un instant."
+    ),
+    "REDELIVERY_NOT_FOUND": Sentence(404, "Nouvelle livraison introuvable"),
+    "ENDPOINT_NOT_FOUND": Sentence(404, "Adresse de webhook inconnue"),
+    "ENDPOINT_WITHOUT_URL": Sentence(422, "Aucune adresse Make n'est configurée pour ces événements"),
 }
 
 

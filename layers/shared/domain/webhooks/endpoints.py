@@ -169,7 +169,8 @@ def take_canaries(connection: Connection[Any], now: datetime, until: datetime) -
                    AND NOT EXISTS (SELECT FROM outbox AS flying WHERE flying.endpoint = due.area
                                       AND flying.trigger = 'canary' AND flying.lease_until > %(now)s)
                  ORDER BY coalesce(last_status_code BETWEEN 400 AND 499
-                                   AND last_status_code NOT IN (401, 403, 404, 408, 410, 429), false), created_at
+                                   AND last_status_code NOT IN (401, 403, 404, 408, 410, 429), false),
+                          created_at, event_id
                  LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest)
         UPDATE outbox SET status = 'enqueued', trigger = 'canary',
                lease_until = greatest(canary.probe_at, %(now)s) + %(lease)s

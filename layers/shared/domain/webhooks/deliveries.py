@@ -1,0 +1,158 @@
+"""What an administrator sees of deliveries. A 2xx proves that Make received, not that its e-mail went out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from pydantic import BaseModel
+
+from domain.errors import Refused
+from domain.paging import Page, Place, page_of, read_cursor
+from domain.webhooks.event_types import EVENTS
+
+UNDELIVERED = ("exhausted", "held", "skipped")
+RECEIVED_BY_MAKE = "Reçu par Make"
+
+
+class Filters(BaseModel):
+    """Which events; what is None does not matter."""
+
+    type: str | None = None
+    statuses: list[str] | None = None
+    endpoint: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    order_id: UUID | None = None
+    user_id: UUID | None = None
+
+
+class DeliverySummary(BaseModel):
+    """One event of a list."""
+
+    event_id: str
+    type: str
+    endpoint: str | None
+    status: str
+    attempts: int
+    last_status_code: int | None
+    last_error: str | None
+    next_attempt_at: datetime | None
+    created_at: datetime
+    delivered_at: datetime | None
+
+
+class Attempt(BaseModel):
+    """One failed or manual attempt."""
+
+    attempt_no: int
+    trigger: str
+    started_at: datetime
+    duration_ms: int
+    status_code: int | None
+    error_class: str | None
+    response_excerpt: str | None
+    actor_id: UUID | None
+
+
+class DeliveryDetail(DeliverySummary):
+    """One event: `body` is the very text that is sent, None once it was forgotten; `via` its URL's area."""
+
+    via: str | None
+    receipt: str | None
+    body: str | None
+    failed_attempts: list[Attempt]
+
+
+class DeliveryPage(BaseModel):
+    items: Sequence[DeliverySummary]
+    next_cursor: str | None
+
+
+def list_deliveries(
+    connection: Connection[Any], filters: Filters, cursor: str | None, limit: int
+) -> DeliveryPage:
+    """Events, newest first. Those of administrators are not listed unless they wait for somebody (R-1)."""
+    place = read_cursor(cursor)
+    rows = (
+        connection.cursor(row_factory=class_row(DeliverySummary))
+        .execute(
+            """
+            SELECT event_id, type, endpoint, status::text, attempts, last_status_code, last_error, created_at,
+                   delivered_at,
+                   CASE WHEN status IN ('pending', 'retrying', 'enqueued', 'delivering') THEN next_attempt_at END
+                       AS next_attempt_at
+              FROM outbox
+             WHERE (%(type)s::text IS NULL OR type = %(type)s)
+               AND (%(statuses)s::text[] IS NULL OR status::text = ANY(%(statuses)s))
+               AND (%(endpoint)s::text IS NULL OR endpoint = %(endpoint)s)
+               AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+               AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+               AND (%(order_id)s::text IS NULL OR ordering_key = 'order:' || %(order_id)s
+                    OR convert_from(body, 'UTF8')::jsonb #>> '{payload,order_id}' = %(order_id)s)
+               AND (%(user_id)s::text IS NULL
+                    OR convert_from(body, 'UTF8')::jsonb #>> '{payload,user_id}' = %(user_id)s)
+               AND (%(at)s::timestamptz IS NULL OR (created_at, event_id) < (%(at)s, %(event_id)s))
+             ORDER BY created_at DESC, event_id DESC LIMIT %(at_most)s
+            """,
+            {
+                **filters.model_dump(mode="python"),
+                "order_id": None if filters.order_id is None else str(filters.order_id),
+                "user_id": None if filters.user_id is None else str(filters.user_id),
+                "at": place.at if place else None,
+                "event_id": f"evt_{place.id.hex}" if place else None,
+                "at_most": limit + 1,
+            },
+        )
+        .fetchall()
+    )
+    page: Page[DeliverySummary] = page_of(rows, limit, _place_of)
+    return DeliveryPage(items=page.items, next_cursor=page.next_cursor)
+
+
+def show_delivery(connection: Connection[Any], event_id: str) -> DeliveryDetail:
+    """One event and its attempts. Refuses with DELIVERY_NOT_FOUND."""
+    attempts = (
+        connection.cursor(row_factory=class_row(Attempt))
+        .execute(
+            """
+            SELECT attempt_no, trigger, started_at, duration_ms, status_code, error_class, response_excerpt, actor_id
+              FROM webhook_attempts WHERE event_id = %(event_id)s ORDER BY id
+            """,
+            {"event_id": event_id},
+        )
+        .fetchall()
+    )
+    row = connection.execute(
+        """
+        SELECT type, endpoint, status::text, attempts, last_status_code, last_error, next_attempt_at, created_at,
+               delivered_at, convert_from(body, 'UTF8')
+          FROM outbox WHERE event_id = %(event_id)s
+        """,
+        {"event_id": event_id},
+    ).fetchone()
+    if row is None:
+        raise Refused("DELIVERY_NOT_FOUND")
+    event_type, endpoint, status, tried, code, error, due, created_at, delivered_at, body = row
+    return DeliveryDetail(
+        event_id=event_id,
+        type=event_type,
+        endpoint=endpoint,
+        status=status,
+        attempts=tried,
+        last_status_code=code,
+        last_error=error,
+        next_attempt_at=due if status in ("pending", "retrying", "enqueued", "delivering") else None,
+        created_at=created_at,
+        delivered_at=delivered_at,
+        via=endpoint if endpoint != EVENTS[event_type].endpoint else None,
+        receipt=RECEIVED_BY_MAKE if delivered_at else None,
+        body=body,
+        failed_attempts=attempts,
+    )
+
+
+def _place_of(row: DeliverySummary) -> Place:
+    return Place(row.created_at, UUID(row.event_id.removeprefix("evt_")))

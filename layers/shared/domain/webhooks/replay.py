@@ -1,0 +1,260 @@
+"""What an administrator does about deliveries: send again, pause, resume. Each action leaves a line in the audit."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.auditing import note_action
+from domain.errors import Refused
+from domain.ids import new_id
+from domain.webhooks import endpoints
+from domain.webhooks.breaker import Endpoint, paused
+from domain.webhooks.event_types import EVENTS
+
+REDELIVERED_PER_SECOND = 5
+AREAS = frozenset(event.endpoint for event in EVENTS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """A range to send again: `counts` by type; `id` is None for a dry run."""
+
+    id: UUID | None
+    counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def redeliver(
+    connection: Connection[Any], actor_id: UUID | None, event_id: str, now: datetime, *, force: bool = False
+) -> None:
+    """Send one event again, whatever its status, with the same id and body; it replaces a pending retry.
+
+    `force` tells the receiver by x-4as-replay that this repetition is meant. Refuses with DELIVERY_NOT_FOUND,
+    DELIVERY_BODY_FORGOTTEN and DELIVERY_IN_PROGRESS.
+    """
+    with connection.transaction():
+        row = connection.execute(
+            """
+            SELECT status::text, body IS NULL, status = 'delivering' AND lease_until > %(now)s
+              FROM outbox WHERE event_id = %(event_id)s FOR UPDATE
+            """,
+            {"event_id": event_id, "now": now},
+        ).fetchone()
+        if row is None:
+            raise Refused("DELIVERY_NOT_FOUND")
+        status, forgotten, in_progress = row
+        if forgotten:
+            raise Refused("DELIVERY_BODY_FORGOTTEN")
+        if in_progress:
+            raise Refused("DELIVERY_IN_PROGRESS")
+        connection.execute(
+            """
+            UPDATE outbox SET status = 'pending', next_attempt_at = %(now)s, lease_until = NULL, trigger = 'manual',
+                   actor_id = %(actor_id)s, redelivery_id = NULL, forced = forced + %(forced)s,
+                   resting_status = CASE WHEN status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
+                                         THEN status ELSE resting_status END
+             WHERE event_id = %(event_id)s
+            """,
+            {"event_id": event_id, "now": now, "actor_id": actor_id, "forced": int(force)},
+        )
+        note_action(
+            connection,
+            actor_id,
+            "webhooks.redeliver",
+            "webhook",
+            event_id,
+            {"status": status},
+            {"status": "pending", "force": force},
+            now,
+        )
+
+
+def count_range(
+    connection: Connection[Any], since: datetime, until: datetime, event_type: str | None, status: str | None
+) -> Redelivery:
+    """The dry run: how many events of each type would be sent again."""
+    rows = connection.execute(
+        """
+        SELECT type, count(*) FROM outbox
+         WHERE created_at >= %(since)s AND created_at < %(until)s AND body IS NOT NULL
+           AND status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
+           AND (%(type)s::text IS NULL OR type = %(type)s) AND (%(status)s::text IS NULL OR status::text = %(status)s)
+         GROUP BY type ORDER BY type
+        """,
+        {"since": since, "until": until, "type": event_type, "status": status},
+    ).fetchall()
+    return Redelivery(None, dict(rows))
+
+
+def redeliver_range(
+    connection: Connection[Any],
+    actor_id: UUID | None,
+    since: datetime,
+    until: datetime,
+    event_type: str | None,
+    status: str | None,
+    now: datetime,
+) -> Redelivery:
+    """Send again what rests, of a range, five a second, oldest first; `stop` ends it. What is on its way stays so."""
+    redelivery_id = new_id()
+    with connection.transaction():
+        connection.execute(
+            """
+            INSERT INTO webhook_redeliveries (id, actor_id, events, created_at)
+            VALUES (%(id)s, %(actor_id)s, 0, %(now)s)
+            """,
+            {"id": redelivery_id, "actor_id": actor_id, "now": now},
+        )
+        rows = connection.execute(
+            """
+            WITH chosen AS (
+                SELECT event_id, created_at, ordering_key, sequence FROM outbox
+                 WHERE created_at >= %(since)s AND created_at < %(until)s AND body IS NOT NULL
+                   AND status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
+                   AND (%(type)s::text IS NULL OR type = %(type)s)
+                   AND (%(status)s::text IS NULL OR status::text = %(status)s)
+                 ORDER BY event_id FOR UPDATE),
+            placed AS (
+                SELECT event_id, row_number() OVER (ORDER BY created_at, ordering_key, sequence) - 1 AS place
+                  FROM chosen),
+            sent AS (
+                UPDATE outbox SET status = 'pending', resting_status = status, trigger = 'manual', lease_until = NULL,
+                       actor_id = %(actor_id)s, redelivery_id = %(id)s,
+                       next_attempt_at = %(now)s + make_interval(secs => place::float / %(rate)s)
+                  FROM placed WHERE outbox.event_id = placed.event_id
+                RETURNING type)
+            SELECT type, count(*) FROM sent GROUP BY type ORDER BY type
+            """,
+            {
+                "since": since,
+                "until": until,
+                "type": event_type,
+                "status": status,
+                "now": now,
+                "actor_id": actor_id,
+                "id": redelivery_id,
+                "rate": REDELIVERED_PER_SECOND,
+            },
+        ).fetchall()
+        redelivery = Redelivery(redelivery_id, dict(rows))
+        connection.execute(
+            "UPDATE webhook_redeliveries SET events = %(events)s WHERE id = %(id)s",
+            {"id": redelivery_id, "events": redelivery.total},
+        )
+        note_action(
+            connection,
+            actor_id,
+            "webhooks.redeliver_range",
+            "webhook_redelivery",
+            str(redelivery_id),
+            None,
+            {
+                "from": since.isoformat(),
+                "to": until.isoformat(),
+                "type": event_type,
+                "status": status,
+                "counts": redelivery.counts,
+            },
+            now,
+        )
+    return redelivery
+
+
+def stop(connection: Connection[Any], actor_id: UUID | None, redelivery_id: UUID, now: datetime) -> int:
+    """End a range's redelivery: what was not sent rests as before. Answers how many.
+
+    Refuses with REDELIVERY_NOT_FOUND.
+    """
+    with connection.transaction():
+        known = connection.execute(
+            "UPDATE webhook_redeliveries SET stopped_at = coalesce(stopped_at, %(now)s) WHERE id = %(id)s",
+            {"id": redelivery_id, "now": now},
+        ).rowcount
+        if not known:
+            raise Refused("REDELIVERY_NOT_FOUND")
+        stopped = connection.execute(
+            """
+            UPDATE outbox SET status = resting_status, resting_status = NULL, trigger = 'auto', redelivery_id = NULL,
+                   lease_until = NULL
+             WHERE event_id IN (SELECT event_id FROM outbox
+                                 WHERE redelivery_id = %(id)s AND resting_status IS NOT NULL AND status <> 'delivering'
+                                 ORDER BY event_id FOR UPDATE)
+            """,
+            {"id": redelivery_id},
+        ).rowcount
+        note_action(
+            connection,
+            actor_id,
+            "webhooks.stop_redelivery",
+            "webhook_redelivery",
+            str(redelivery_id),
+            None,
+            {"stopped": stopped},
+            now,
+        )
+    return stopped
+
+
+def pause(connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime) -> int:
+    """Hold what goes to a URL until somebody resumes it. Answers how many wait. Refuses with ENDPOINT_NOT_FOUND."""
+    with connection.transaction():
+        before = _known(connection, area)
+        after = paused(before, "manual", now)
+        endpoints.write_endpoint(connection, after)
+        held = endpoints.hold_events(connection, area)
+        note_action(
+            connection,
+            actor_id,
+            "webhooks.pause",
+            "webhook_endpoint",
+            area,
+            {"state": before.state, "reason": before.reason},
+            {"state": after.state, "held": held},
+            now,
+        )
+    return held
+
+
+def resume(
+    connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime, *, cancel: bool = False
+) -> int:
+    """Put a URL back in service and send what waited, or give it up. Answers how many.
+
+    Refuses with ENDPOINT_NOT_FOUND.
+    """
+    with connection.transaction():
+        before = _known(connection, area)
+        endpoints.write_endpoint(connection, Endpoint(area, last_success_at=before.last_success_at))
+        count = (
+            endpoints.cancel_waiting(connection, area) if cancel else endpoints.drain(connection, area, now)
+        )
+        note_action(
+            connection,
+            actor_id,
+            "webhooks.resume",
+            "webhook_endpoint",
+            area,
+            {"state": before.state, "reason": before.reason},
+            {"state": "active", "cancelled" if cancel else "drained": count},
+            now,
+        )
+    return count
+
+
+def note_test(connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime) -> None:
+    """Leave a trace of a test event. Refuses with ENDPOINT_NOT_FOUND."""
+    if area not in AREAS:
+        raise Refused("ENDPOINT_NOT_FOUND")
+    note_action(connection, actor_id, "webhooks.test", "webhook_endpoint", area, None, None, now)
+
+
+def _known(connection: Connection[Any], area: str) -> Endpoint:
+    if area not in AREAS:
+        raise Refused("ENDPOINT_NOT_FOUND")
+    return endpoints.lock_endpoint(connection, area)

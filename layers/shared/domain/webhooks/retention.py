@@ -1,0 +1,64 @@
+"""What is forgotten of deliveries, and when (make-webhooks R-1 to R-3). Each function is one bounded step."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from domain.webhooks.event_types import EVENTS
+
+KEEP_BODIES = timedelta(days=90)
+KEEP_ATTEMPTS = timedelta(days=30)
+KEEP_UNRECORDED = timedelta(hours=72)
+
+
+def forget_bodies(connection: Connection[Any], now: datetime, at_most: int) -> int:
+    """Empty the bodies of old events, whose personal data nobody needs any more; the rest of the row stays."""
+    return connection.execute(
+        """
+        UPDATE outbox SET body = NULL,
+               status = CASE WHEN status IN ('delivered', 'exhausted', 'skipped', 'cancelled') THEN status
+                             ELSE 'cancelled' END
+         WHERE event_id IN (SELECT event_id FROM outbox WHERE created_at < %(before)s AND body IS NOT NULL
+                             ORDER BY created_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
+        """,
+        {"before": now - KEEP_BODIES, "at_most": at_most},
+    ).rowcount
+
+
+def delete_attempts(connection: Connection[Any], now: datetime, at_most: int) -> int:
+    """Delete the traces of old attempts."""
+    return connection.execute(
+        """
+        DELETE FROM webhook_attempts
+         WHERE id IN (SELECT id FROM webhook_attempts WHERE started_at < %(before)s
+                       ORDER BY started_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
+        """,
+        {"before": now - KEEP_ATTEMPTS, "at_most": at_most},
+    ).rowcount
+
+
+def delete_unrecorded(connection: Connection[Any], now: datetime, at_most: int) -> int:
+    """Delete administrators' events that were given up three days ago and nobody sent again."""
+    return connection.execute(
+        """
+        WITH gone AS (
+            DELETE FROM outbox
+             WHERE event_id IN (SELECT event_id FROM outbox
+                                 WHERE type = ANY(%(types)s) AND status IN ('exhausted', 'skipped', 'cancelled')
+                                   AND next_attempt_at < %(before)s
+                                 ORDER BY next_attempt_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
+            RETURNING ordering_key, sequence),
+        numbered AS (
+            INSERT INTO outbox_forgotten (ordering_key, last_sequence)
+            SELECT ordering_key, max(sequence) FROM gone GROUP BY ordering_key
+            ON CONFLICT (ordering_key) DO UPDATE
+               SET last_sequence = greatest(outbox_forgotten.last_sequence, excluded.last_sequence))
+        SELECT ordering_key FROM gone
+        """,
+        {
+            "types": [event.name for event in EVENTS.values() if not event.recorded],
+            "before": now - KEEP_UNRECORDED,
+            "at_most": at_most,
+        },
+    ).rowcount

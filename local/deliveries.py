@@ -1,0 +1,108 @@
+"""Deliveries to Make.com from a command line: `make deliveries DO="undelivered"`, on the database of DATABASE_URL.
+
+What the administrator's routes do, by the same functions; the audit names no actor.
+"""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from adapters import database, make
+from domain.errors import Refused
+from domain.paging import MAX_LIMIT
+from domain.webhooks import deliveries, endpoints, replay
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do one thing and print what came of it as JSON; 1 when it is refused."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        done = run(database.connection(), chosen, datetime.now(UTC))
+    except Refused as refusal:
+        print(f"{refusal.code}: {refusal.detail}")
+        return 1
+    print(json.dumps(done, default=str, ensure_ascii=False, indent=2))
+    return 0
+
+
+def run(connection: psycopg.Connection[Any], chosen: argparse.Namespace, now: datetime) -> Any:
+    """What was asked, as plain data."""
+    match chosen.command:
+        case "list":
+            filters = deliveries.Filters(
+                type=chosen.type, statuses=[chosen.status] if chosen.status else None
+            )
+            return _page(connection, filters, chosen.cursor)
+        case "undelivered":
+            return _page(connection, deliveries.Filters(statuses=list(deliveries.UNDELIVERED)), chosen.cursor)
+        case "endpoints":
+            return [
+                {"name": one.area, "state": one.state, "reason": one.reason, "probe_at": one.probe_at}
+                for one in endpoints.find_endpoints(connection)
+            ]
+        case "redeliver":
+            replay.redeliver(connection, None, chosen.event_id, now, force=chosen.force)
+            return {"event_id": chosen.event_id, "status": "pending"}
+        case "range":
+            what = (chosen.since, chosen.until, chosen.type, chosen.status)
+            found = (
+                replay.redeliver_range(connection, None, *what, now)
+                if chosen.go
+                else replay.count_range(connection, *what)
+            )
+            return {"redelivery_id": found.id, "counts": found.counts, "total": found.total}
+        case "stop":
+            return {"stopped": replay.stop(connection, None, chosen.redelivery_id, now)}
+        case "pause":
+            return {"held": replay.pause(connection, None, chosen.name, now)}
+        case "resume":
+            return {"events": replay.resume(connection, None, chosen.name, now, cancel=chosen.cancel)}
+        case _:
+            replay.note_test(connection, None, chosen.name, now)
+            failure = make.post_ping(chosen.name, now)
+            return {"received": failure is None, "reason": failure.reason if failure else None}
+
+
+def _page(connection: psycopg.Connection[Any], filters: deliveries.Filters, cursor: str | None) -> Any:
+    return deliveries.list_deliveries(connection, filters, cursor, MAX_LIMIT).model_dump()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make deliveries DO=…")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="what was told, newest first")
+    listing.add_argument("--type")
+    listing.add_argument("--status")
+    listing.add_argument("--cursor")
+    undelivered = commands.add_parser("undelivered", help="what waits for somebody")
+    undelivered.add_argument("--cursor")
+    commands.add_parser("endpoints", help="the health of Make's URLs")
+    one = commands.add_parser("redeliver", help="send one event again")
+    one.add_argument("event_id")
+    one.add_argument("--force", action="store_true", help="tell the scenario that it is meant (x-4as-replay)")
+    many = commands.add_parser("range", help="count what would be sent again; --go sends it, five a second")
+    many.add_argument("since", type=_instant)
+    many.add_argument("until", type=_instant)
+    many.add_argument("--type")
+    many.add_argument("--status")
+    many.add_argument("--go", action="store_true")
+    commands.add_parser("stop", help="end a range").add_argument("redelivery_id", type=UUID)
+    commands.add_parser("pause", help="hold what goes to a URL").add_argument("name")
+    resuming = commands.add_parser("resume", help="send what a URL's pause held")
+    resuming.add_argument("name")
+    resuming.add_argument("--cancel", action="store_true", help="give it up instead")
+    commands.add_parser("test", help="send a test event to a URL").add_argument("name")
+    return parser
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

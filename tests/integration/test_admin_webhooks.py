@@ -1,0 +1,261 @@
+"""What an administrator sees of deliveries and does about them, over HTTP and from the command line."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from adapters.make import MakeReceiver, make_receiver
+from domain.webhooks import replay
+from domain.webhooks.retention import delete_attempts, delete_unrecorded, forget_bodies
+from local import deliveries as command
+from tests.support.browser import Browser
+from tests.support.delivering import START, Delivering
+from tests.support.people import account, signed_in
+from tests.support.receiver import receiving
+from tests.support.world import World
+
+SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+ROUTES = [
+    ("GET", "deliveries"),
+    ("GET", "deliveries/evt_1"),
+    ("GET", "undelivered"),
+    ("GET", "endpoints"),
+    ("POST", "deliveries/evt_1/redeliver"),
+    ("POST", "redeliveries"),
+    ("POST", "redeliveries/00000000-0000-0000-0000-000000000000/stop"),
+    ("POST", "endpoints/BOOKING/pause"),
+    ("POST", "endpoints/BOOKING/resume"),
+    ("POST", "endpoints/BOOKING/test"),
+]
+WHOLE_DAY = {"from": START.isoformat(), "to": (START + timedelta(days=1)).isoformat()}
+
+
+@pytest.fixture
+def delivering(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Delivering]:
+    monkeypatch.setenv("WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
+    monkeypatch.setenv("WEBHOOK_PRIVATE_HOSTS", "127.0.0.1")
+    world.clock.now = START
+    with receiving() as make, psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
+        monkeypatch.setenv("MAKE_BOOKING_WEBHOOK_URL", f"{make.url}/booking")
+        monkeypatch.setenv("MAKE_BOOKING_WEBHOOK_SECRET", SECRET)
+        yield Delivering(connection, make, MakeReceiver())
+        connection.execute("DELETE FROM outbox")  # these events say nothing, least of all what they should
+    make_receiver.cache_clear()
+
+
+@pytest.fixture
+def admin(world: World) -> Browser:
+    account(world, role="admin")
+    return signed_in(world)
+
+
+def does(browser: Browser, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    answer = browser.request(method, f"/v1/admin/webhooks/{path}", body or {} if method == "POST" else None)
+    assert answer.status in (200, 202), answer.text
+    return answer.body
+
+
+def audit(delivering: Delivering) -> list[tuple[Any, ...]]:
+    return delivering.connection.execute(
+        "SELECT action, entity_id, actor_id IS NOT NULL FROM audit_log ORDER BY id"
+    ).fetchall()
+
+
+@pytest.mark.parametrize("role", [None, "student", "tutor"])
+def test_nobody_but_an_administrator_enters(world: World, role: str | None) -> None:
+    browser = world.browser()
+    if role:
+        account(world, role=role)
+        browser = signed_in(world)
+
+    for method, path in ROUTES:
+        body = {**WHOLE_DAY, "dry_run": False} if path == "redeliveries" else {}
+        answer = browser.request(method, f"/v1/admin/webhooks/{path}", body if method == "POST" else None)
+        assert (answer.status, answer.code) == ((403, "FORBIDDEN") if role else (401, "UNAUTHENTICATED"))
+    assert world.count("audit_log") == world.count("webhook_redeliveries") == 0
+
+
+def test_pages_of_deliveries_drop_and_double_nothing(delivering: Delivering, admin: Browser) -> None:
+    for _ in range(3):
+        delivering.tell(*["booking.created"] * 3)
+        delivering.pass_time(minutes=1)
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = admin.get("/v1/admin/webhooks/deliveries", {"limit": "4", **cursor}).body
+        seen += [item["event_id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+
+    assert seen == [event_id for (event_id,) in delivering.rows("event_id")][::-1]
+
+
+def test_a_delivered_event_can_be_sent_again_byte_for_byte(delivering: Delivering, admin: Browser) -> None:
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    ((event_id,),) = delivering.rows("event_id")
+
+    does(admin, "POST", f"deliveries/{event_id}/redeliver", {"force": True})
+    delivering.pass_time(minutes=1)
+
+    first, second = delivering.make.posted
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == event_id
+    assert ("x-4as-replay" in first.headers, second.headers["x-4as-replay"]) == (False, "1")
+    detail = does(admin, "GET", f"deliveries/{event_id}")
+    assert (detail["status"], detail["attempts"], detail["receipt"]) == ("delivered", 1, "Reçu par Make")
+    assert [(one["trigger"], one["actor_id"] is not None) for one in detail["failed_attempts"]] == [
+        ("manual", True)
+    ]
+    assert audit(delivering) == [("webhooks.redeliver", event_id, True)]
+
+
+def test_a_replay_that_fails_leaves_the_event_as_it_was(delivering: Delivering, admin: Browser) -> None:
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    ((event_id,),) = delivering.rows("event_id")
+    delivering.answer = lambda _: 500
+
+    does(admin, "POST", f"deliveries/{event_id}/redeliver")
+    delivering.pass_time(minutes=10)
+
+    assert delivering.rows("status::text, attempts") == [("delivered", 1)]
+    assert len(delivering.make.posted) == 2
+
+
+def test_without_url_an_event_is_skipped_and_sent_once_there_is_one(
+    delivering: Delivering, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """e.3-13."""
+    delivering.tell("booking.cancelled")
+    delivering.pass_time(minutes=1)
+    assert delivering.alerts == ["url_missing"]
+    (waiting,) = does(admin, "GET", "undelivered")["items"]
+    assert (waiting["status"], waiting["last_error"]) == ("skipped", "no URL is configured")
+
+    monkeypatch.setenv("MAKE_CANCELLATION_WEBHOOK_URL", f"{delivering.make.url}/cancellation")
+    monkeypatch.setenv("MAKE_CANCELLATION_WEBHOOK_SECRET", SECRET)
+    does(admin, "POST", f"deliveries/{waiting['event_id']}/redeliver")
+    delivering.pass_time(minutes=1)
+
+    assert delivering.statuses() == {"delivered": 1}
+    assert does(admin, "GET", "undelivered")["items"] == []
+
+
+def test_a_range_is_counted_then_sent_five_a_second_and_can_be_stopped(
+    delivering: Delivering, admin: Browser, world: World
+) -> None:
+    """B-6."""
+    delivering.tell(*["booking.created"] * 40, *["booking.rescheduled"] * 20)
+    delivering.pass_time(minutes=1)
+    delivering.make.posted.clear()
+    world.clock.now = delivering.now
+
+    dry = does(admin, "POST", "redeliveries", {**WHOLE_DAY, "dry_run": True})
+    assert dry["counts"] == {"booking.created": 40, "booking.rescheduled": 20}
+    assert delivering.statuses() == {"delivered": 60}
+    assert audit(delivering) == []
+
+    job = does(admin, "POST", "redeliveries", {**WHOLE_DAY, "dry_run": False})
+    assert (job["counts"], job["total"]) == (dry["counts"], 60)
+    delivering.relay()
+    delivering.dispatch_until(delivering.now + timedelta(seconds=4))
+    assert 15 <= len(delivering.make.posted) <= 20
+    sent = len(delivering.make.posted)
+
+    stopped = does(admin, "POST", f"redeliveries/{job['redelivery_id']}/stop")
+    delivering.pass_time(minutes=2)
+    assert stopped == {"stopped": 60 - sent}
+    assert len(delivering.make.posted) == sent
+    assert delivering.statuses() == {"delivered": 60}
+
+
+def test_a_paused_endpoint_holds_until_it_is_resumed(delivering: Delivering, admin: Browser) -> None:
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    does(admin, "POST", "endpoints/BOOKING/pause")
+    delivering.tell(*["booking.created"] * 3)
+    delivering.pass_time(hours=2)
+    assert delivering.statuses() == {"delivered": 1, "held": 3}
+
+    assert does(admin, "POST", "endpoints/BOOKING/resume")["events"] == 3
+    delivering.pass_time(minutes=1)
+
+    assert delivering.statuses() == {"delivered": 4}
+    assert audit(delivering) == [
+        ("webhooks.pause", "BOOKING", True),
+        ("webhooks.resume", "BOOKING", True),
+    ]
+
+
+def test_what_a_pause_held_can_be_given_up(delivering: Delivering, admin: Browser) -> None:
+    does(admin, "POST", "endpoints/BOOKING/pause")
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    does(admin, "POST", "endpoints/BOOKING/resume", {"cancel": True})
+    delivering.pass_time(minutes=5)
+    assert (delivering.statuses(), delivering.make.posted) == ({"cancelled": 1}, [])
+
+
+def test_a_test_event_is_posted_and_not_recorded(delivering: Delivering, admin: Browser) -> None:
+    assert does(admin, "POST", "endpoints/BOOKING/test")["received"] is True
+    (ping,) = delivering.make.posted
+    assert (ping.body, ping.headers["x-4as-event-type"]) == (b'{"type":"test.ping"}', "test.ping")
+    assert delivering.count("outbox") == 0
+    assert audit(delivering) == [("webhooks.test", "BOOKING", True)]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("deliveries/evt_1/redeliver", 404, "DELIVERY_NOT_FOUND"),
+        ("redeliveries/00000000-0000-0000-0000-000000000000/stop", 404, "REDELIVERY_NOT_FOUND"),
+        ("endpoints/NULLE_PART/pause", 404, "ENDPOINT_NOT_FOUND"),
+        ("endpoints/NULLE_PART/resume", 404, "ENDPOINT_NOT_FOUND"),
+        ("endpoints/MESSAGE/test", 422, "ENDPOINT_WITHOUT_URL"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    delivering: Delivering, admin: Browser, path: str, status: int, code: str
+) -> None:
+    answer = admin.post(f"/v1/admin/webhooks/{path}", {})
+    assert (answer.status, answer.code) == (status, code)
+    assert delivering.count("webhook_redeliveries") == 0
+
+
+def test_the_command_line_does_the_same(delivering: Delivering, capsys: pytest.CaptureFixture[str]) -> None:
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    ((event_id,),) = delivering.rows("event_id")
+
+    assert command.main(["redeliver", event_id]) == 0
+    assert command.main(["redeliver", "evt_1"]) == 1
+    capsys.readouterr()
+    assert command.main(["range", "2027-01-01", "2027-02-01"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["total"] == 0
+    assert audit(delivering) == [("webhooks.redeliver", event_id, False)]
+
+
+def test_old_bodies_attempts_and_administrators_events_are_forgotten(delivering: Delivering) -> None:
+    """R-1 to R-3."""
+    delivering.answer = lambda _: 422
+    delivering.tell("booking.created", "course.created")
+    delivering.pass_time(minutes=1)
+    delivering.connection.execute("UPDATE outbox SET status = 'exhausted'")
+    connection, day = delivering.connection, timedelta(days=1)
+
+    assert delete_unrecorded(connection, delivering.now + 2 * day, 10) == 0
+    assert delete_unrecorded(connection, delivering.now + 4 * day, 10) == 1
+    assert delete_attempts(connection, delivering.now + 29 * day, 10) == 0
+    assert delete_attempts(connection, delivering.now + 31 * day, 10) > 0
+    assert forget_bodies(connection, delivering.now + 89 * day, 10) == 0
+    assert forget_bodies(connection, delivering.now + 91 * day, 10) == 1
+    assert forget_bodies(connection, delivering.now + 91 * day, 10) == 0
+    assert delivering.rows("type, status::text, body") == [("booking.created", "exhausted", None)]
+    assert replay.count_range(connection, START, START + day, None, None).total == 0
