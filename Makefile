@@ -21,6 +21,7 @@ test: .venv/dev.stamp ## every test, against a real PostgreSQL
 
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
 	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
+	CRASH_RUNS=100 $(PY) -m pytest -q tests/integration/test_crashes_of_delivery.py
 
 simulate: .venv/dev.stamp ## a month in the life of the school, every schedule ticking (SIMULATION_SEED=…)
 	SIMULATION_DAYS=30 $(PY) -m pytest -q -n0 tests/integration/test_month_of_life.py
