@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
+from adapters.idempotency import KEYED, answer_once
 from adapters.settings import environment
 from domain.access import password_reset, profile, sign_in
 from domain.access.models import (
@@ -18,7 +19,7 @@ from domain.access.models import (
 )
 from domain.accounts.accounts import SESSION_TTL
 
-app = create_resolver()
+app = create_resolver(answer_once)
 
 ANY_BODY = ("MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
 ANY_PASSWORD = ("PASSWORD_TOO_SHORT", "PASSWORD_MISMATCH")
@@ -28,7 +29,7 @@ ANY_PASSWORD = ("PASSWORD_TOO_SHORT", "PASSWORD_MISMATCH")
     "/v1/auth/sign-in",
     summary="Se connecter, et retrouver le panier rempli avant",
     tags=["Compte"],
-    responses=answers(*ANY_BODY, "EMAIL_INVALID", "INVALID_CREDENTIALS"),
+    responses=answers(*KEYED, *ANY_BODY, "EMAIL_INVALID", "INVALID_CREDENTIALS"),
 )
 def post_sign_in(request: Request, body: Credentials) -> Response[SignedIn]:
     visit = Visit(request)
@@ -44,7 +45,7 @@ def post_sign_in(request: Request, body: Credentials) -> Response[SignedIn]:
     summary="Se déconnecter",
     tags=["Compte"],
     status_code=204,
-    responses=answers(success=204),
+    responses=answers(*KEYED, success=204),
 )
 def post_sign_out(request: Request) -> Response[None]:
     visit = Visit(request)
@@ -58,7 +59,7 @@ def post_sign_out(request: Request) -> Response[None]:
     summary="Demander un lien pour choisir un nouveau mot de passe",
     tags=["Compte"],
     status_code=202,
-    responses=answers(*ANY_BODY, success=202),
+    responses=answers(*KEYED, *ANY_BODY, success=202),
 )
 def post_password_reset(request: Request, body: PasswordResetRequest) -> Response[dict[str, Any]]:
     visit = Visit(request)
@@ -71,7 +72,7 @@ def post_password_reset(request: Request, body: PasswordResetRequest) -> Respons
     summary="Choisir un nouveau mot de passe avec le lien reçu",
     tags=["Compte"],
     status_code=204,
-    responses=answers(*ANY_BODY, *ANY_PASSWORD, "RESET_TOKEN_INVALID", success=204),
+    responses=answers(*KEYED, *ANY_BODY, *ANY_PASSWORD, "RESET_TOKEN_INVALID", success=204),
 )
 def post_password_reset_confirm(request: Request, body: PasswordReset) -> Response[None]:
     visit = Visit(request)
@@ -101,7 +102,9 @@ def patch_me(request: Request, body: ProfileChange) -> Response[PersonView]:
     summary="Changer son mot de passe",
     tags=["Compte"],
     status_code=204,
-    responses=answers(*ANY_BODY, *ANY_PASSWORD, "UNAUTHENTICATED", "CURRENT_PASSWORD_INVALID", success=204),
+    responses=answers(
+        *KEYED, *ANY_BODY, *ANY_PASSWORD, "UNAUTHENTICATED", "CURRENT_PASSWORD_INVALID", success=204
+    ),
 )
 def post_password(request: Request, body: PasswordChange) -> Response[None]:
     visit = Visit(request)

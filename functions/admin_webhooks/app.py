@@ -9,13 +9,14 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from adapters.http import Visit, answers, create_resolver
+from adapters.idempotency import KEYED, answer_once
 from domain.accounts.administrators import administrator_id
 from domain.inputs import RequestBody
 from domain.paging import DEFAULT_LIMIT, CursorText, Limit
 from domain.webhooks import deliveries, endpoints, replay
 from domain.webhooks.deliveries import UNDELIVERED, DeliveryDetail, DeliveryPage, Filters
 
-app = create_resolver()
+app = create_resolver(answer_once)
 
 TAGS = ["Administration : webhooks"]
 ANY_CALLER = ("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION_FAILED")
@@ -148,7 +149,7 @@ def show_delivery(request: Request, event_id: str) -> Response[DeliveryDetail]:
     "/v1/admin/webhooks/deliveries/<event_id>/redeliver",
     summary="Livrer de nouveau un événement",
     tags=TAGS,
-    responses=answers(*ONE, "DELIVERY_BODY_FORGOTTEN", "DELIVERY_IN_PROGRESS", success=202),
+    responses=answers(*KEYED, *ONE, "DELIVERY_BODY_FORGOTTEN", "DELIVERY_IN_PROGRESS", success=202),
 )
 def redeliver(request: Request, event_id: str, again: Again) -> Response[DeliveryDetail]:
     visit, actor_id = _admitted(request)
@@ -160,7 +161,7 @@ def redeliver(request: Request, event_id: str, again: Again) -> Response[Deliver
     "/v1/admin/webhooks/redeliveries",
     summary="Livrer de nouveau une période, ou compter ce que ce serait",
     tags=TAGS,
-    responses=answers(*ANY_CALLER, success=202),
+    responses=answers(*KEYED, *ANY_CALLER, success=202),
 )
 def redeliver_range(request: Request, wanted: Range) -> Response[Redelivered]:
     visit, actor_id = _admitted(request)
@@ -180,7 +181,7 @@ def redeliver_range(request: Request, wanted: Range) -> Response[Redelivered]:
     "/v1/admin/webhooks/redeliveries/<redelivery_id>/stop",
     summary="Arrêter la nouvelle livraison d'une période",
     tags=TAGS,
-    responses=answers(*ANY_CALLER, "REDELIVERY_NOT_FOUND"),
+    responses=answers(*KEYED, *ANY_CALLER, "REDELIVERY_NOT_FOUND"),
 )
 def stop(request: Request, redelivery_id: UUID) -> Response[Stopped]:
     visit, actor_id = _admitted(request)
@@ -217,7 +218,7 @@ def list_endpoints(request: Request) -> Response[Endpoints]:
     "/v1/admin/webhooks/endpoints/<name>/pause",
     summary="Mettre une adresse en pause : ses événements sont retenus",
     tags=TAGS,
-    responses=answers(*ENDPOINT),
+    responses=answers(*KEYED, *ENDPOINT),
 )
 def pause(request: Request, name: str) -> Response[Changed]:
     visit, actor_id = _admitted(request)
@@ -229,7 +230,7 @@ def pause(request: Request, name: str) -> Response[Changed]:
     "/v1/admin/webhooks/endpoints/<name>/resume",
     summary="Remettre une adresse en service : livrer ou annuler ce qui était retenu",
     tags=TAGS,
-    responses=answers(*ENDPOINT),
+    responses=answers(*KEYED, *ENDPOINT),
 )
 def resume(request: Request, name: str, how: Resumption) -> Response[Changed]:
     visit, actor_id = _admitted(request)
@@ -241,7 +242,7 @@ def resume(request: Request, name: str, how: Resumption) -> Response[Changed]:
     "/v1/admin/webhooks/endpoints/<name>/test",
     summary="Envoyer un événement d'essai, qui n'est pas enregistré",
     tags=TAGS,
-    responses=answers(*ENDPOINT, "ENDPOINT_WITHOUT_URL"),
+    responses=answers(*KEYED, *ENDPOINT, "ENDPOINT_WITHOUT_URL"),
 )
 def send_test(request: Request, name: str) -> Response[Tested]:
     visit, actor_id = _admitted(request)

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from adapters.files import file_answer, file_answers
 from adapters.http import Visit, answers, create_resolver
+from adapters.idempotency import KEYED, answer_once
 from adapters.settings import environment
 from domain.accounts.students import booking_student_id, student_id
 from domain.appointments import calendar, student
@@ -25,7 +26,7 @@ from domain.clock import on_toronto_clock
 from domain.inputs import Day, Line
 from domain.paging import DEFAULT_LIMIT, CursorText, Limit
 
-app = create_resolver()
+app = create_resolver(answer_once)
 
 ANY_CALLER = ("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION_FAILED")
 ANY_BODY = (*ANY_CALLER, "MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE")
@@ -70,7 +71,7 @@ def show_appointment(request: Request, appointment_id: UUID) -> Response[Appoint
     "/v1/appointments/<appointment_id>/cancel",
     summary="Annuler une séance jusqu'à 2 heures avant, contre un crédit",
     tags=["Rendez-vous"],
-    responses=answers(*ANY_BODY, "APPOINTMENT_NOT_FOUND", "NOT_CANCELLABLE", "CANCELLATION_TOO_LATE"),
+    responses=answers(*KEYED, *ANY_BODY, "APPOINTMENT_NOT_FOUND", "NOT_CANCELLABLE", "CANCELLATION_TOO_LATE"),
 )
 def cancel(
     request: Request, appointment_id: UUID, body: CancelAppointment | None = None
@@ -113,6 +114,7 @@ def list_reschedule_slots(
     summary="Déplacer une séance jusqu'à 24 heures avant, avec le même tuteur",
     tags=["Rendez-vous"],
     responses=answers(
+        *KEYED,
         *ANY_BODY,
         "BOOKING_NOT_ALLOWED",
         "APPOINTMENT_NOT_FOUND",
@@ -170,7 +172,7 @@ def show_calendar(request: Request) -> Response[CalendarAddress]:
     summary="Changer l'adresse de son calendrier; l'ancienne ne montre plus rien",
     tags=["Calendrier"],
     status_code=201,
-    responses=answers(*ANY_CALLER, success=201),
+    responses=answers(*KEYED, *ANY_CALLER, success=201),
 )
 def renew_calendar(request: Request) -> Response[CalendarAddress]:
     visit = Visit(request)

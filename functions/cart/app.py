@@ -6,10 +6,11 @@ from uuid import UUID
 from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import Visit, answers, create_resolver
+from adapters.idempotency import KEYED, answer_once
 from domain.cart import add_items, change_cart, view_cart
 from domain.cart.models import AddItems, ApplyCoupon, CartView
 
-app = create_resolver()
+app = create_resolver(answer_once)
 
 ANY_CALLER = ("UNAUTHENTICATED", "BOOKING_NOT_ALLOWED")
 ANY_BODY = (*ANY_CALLER, "MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
@@ -27,6 +28,7 @@ def show_cart(request: Request) -> Response[CartView]:
     tags=["Panier"],
     status_code=201,
     responses=answers(
+        *KEYED,
         *ANY_BODY,
         "SLOT_UNAVAILABLE",
         "ALREADY_IN_CART",

@@ -6,11 +6,13 @@ from uuid import UUID
 from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
+from adapters.idempotency import KEYED, answer_with_lease
 from adapters.settings import environment, setting
 from adapters.stripe_payments import stripe_payments
 from domain.accounts.accounts import SESSION_TTL
 from domain.checkout import follow_checkout, start_checkout
 from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
+from domain.idempotency import Keyed
 
 app = create_resolver()
 
@@ -35,6 +37,7 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
     status_code=201,
     responses=answers(
         *ANY_BODY,
+        *KEYED,
         "UNAUTHENTICATED",
         "BOOKING_NOT_ALLOWED",
         "CART_EMPTY",
@@ -54,16 +57,22 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
 )
 def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutStarted]:
     visit = Visit(request)
-    started = start_checkout.start_checkout(
-        visit.connection,
-        stripe_payments(),
-        visit.buyer,
-        body,
-        setting("STRIPE_PUBLISHABLE_KEY"),
-        environment(),
-        visit.now,
-    )
-    return visit.answer(started, 201)
+
+    def start(keyed: Keyed | None, begun_id: UUID | None) -> Response[CheckoutStarted]:
+        started = start_checkout.start_checkout(
+            visit.connection,
+            stripe_payments(),
+            visit.buyer,
+            body,
+            setting("STRIPE_PUBLISHABLE_KEY"),
+            environment(),
+            visit.now,
+            keyed,
+            begun_id,
+        )
+        return visit.answer(started, 201)
+
+    return answer_with_lease(visit, start)
 
 
 @app.get(

@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from adapters import database
 from adapters.jobs import in_batches, report, scheduled_time
+from domain import idempotency
 from domain.access.retention import delete_expired_reset_tokens
 from domain.accounts.retention import delete_expired_sessions
 from domain.cart.retention import delete_idle_guest_carts
@@ -25,6 +26,7 @@ PURGES: dict[str, Purge] = {
     "guest_carts_deleted": delete_idle_guest_carts,
     "sessions_deleted": delete_expired_sessions,
     "reset_tokens_deleted": delete_expired_reset_tokens,
+    "idempotency_keys_deleted": idempotency.delete_expired,
     "payment_events_deleted": delete_old_events,
     "webhook_bodies_forgotten": forget_bodies,
     "webhook_attempts_deleted": delete_attempts,

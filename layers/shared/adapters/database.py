@@ -1,6 +1,8 @@
 """The one connection a container keeps to PostgreSQL (decision 15)."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -18,7 +20,7 @@ def connection() -> psycopg.Connection[Any]:
     A connection that broke, or was left in a transaction, is replaced.
     """
     kept: psycopg.Connection[Any] | None = getattr(_kept, "connection", None)
-    if kept is not None and _is_idle(kept):
+    if kept is not None and (getattr(_kept, "in_transaction", False) or _is_idle(kept)):
         return kept
     if kept is not None:
         kept.close()
@@ -30,6 +32,18 @@ def connection() -> psycopg.Connection[Any]:
     )
     fresh: psycopg.Connection[Any] = _kept.connection
     return fresh
+
+
+@contextmanager
+def transaction() -> Iterator[psycopg.Connection[Any]]:
+    """One transaction around all that this thread does with its connection in the block."""
+    opened = connection()
+    with opened.transaction():
+        _kept.in_transaction = True
+        try:
+            yield opened
+        finally:
+            _kept.in_transaction = False
 
 
 def _prepare_threshold() -> int | None:

@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -85,6 +85,11 @@ class Visit:
         return token.strip() if scheme.lower() == "bearer" else None
 
     @property
+    def owner(self) -> str | None:
+        """The secret that tells this caller from all others: the session's token, else the guest's cookie."""
+        return self.session_token or self._read_cookie(CART_COOKIE)
+
+    @property
     def signed_in(self) -> Person:
         """The signed-in person. Refuses everybody else with UNAUTHENTICATED."""
         if self.person is None:
@@ -113,6 +118,16 @@ class Visit:
         """Everyone the caller can prove to be: a signed-in student, and the guest of the cart cookie."""
         student = [Buyer.student(self.person.user_id)] if self.person else []
         return student + ([self.guest] if self.guest else [])
+
+    @property
+    def method(self) -> str:
+        method: str = self._event.raw_event["requestContext"]["http"]["method"]
+        return method
+
+    @property
+    def path(self) -> str:
+        path: str = self._event.raw_event["rawPath"]
+        return path
 
     def header(self, name: str) -> str | None:
         return self._headers.get(name.lower())
@@ -179,9 +194,10 @@ class JsonResolver(APIGatewayHttpResolver):
         return super().resolve({**event, "headers": headers}, context)
 
 
-def create_resolver() -> APIGatewayHttpResolver:
+def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
     """A Powertools resolver that validates requests and writes every failure as problem+json."""
     app = JsonResolver(enable_validation=True, serializer=_to_json, json_body_deserializer=_from_json)
+    app.use(list(middlewares))
 
     @app.exception_handler(Refused)
     def refused(refusal: Refused) -> Response[str]:

@@ -40,6 +40,11 @@ CATALOGUE: Mapping[str, Sentence] = {
     "RESET_TOKEN_INVALID": Sentence(
         410, "Ce lien de réinitialisation est invalide ou expiré. Veuillez en demander un nouveau."
     ),
+    # idempotency keys
+    "IDEMPOTENCY_IN_FLIGHT": Sentence(
+        409, "Cette demande est déjà en cours de traitement. Veuillez patienter un instant."
+    ),
+    "IDEMPOTENCY_KEY_REUSED": Sentence(409, "Cette clé d'idempotence a déjà servi à une autre demande."),
     # cart
     "OFF_GRID": Sentence(422, "Une séance doit commencer à l'heure juste ou à la demie."),
     "TOO_SOON": Sentence(422, "Ce créneau doit être réservé au moins 12 heures à l'avance"),

@@ -26,10 +26,11 @@ from domain.checkout.models import (
     read_phone,
 )
 from domain.checkout.settle import settle, settle_without_card
-from domain.checkout.snapshot import ITEMS, Quote, WantedCredits, quote
+from domain.checkout.snapshot import ITEMS, Quote, quote
 from domain.coupons import coupons
 from domain.credits import ledger
 from domain.errors import Refused
+from domain.idempotency import Keyed, tie_checkout
 from domain.ids import fingerprint, new_id
 from domain.payments.customers import customer_of
 from domain.payments.gateway import Payment, PaymentFailed, PaymentRefused, Payments, PaymentsUnavailable
@@ -59,17 +60,30 @@ def start_checkout(
     publishable_key: str,
     environment: Environment,
     now: datetime,
+    keyed: Keyed | None = None,
+    begun_id: UUID | None = None,
 ) -> CheckoutStarted:
     """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
+
+    `keyed` is the request's idempotency key, which the checkout is tied to; `begun_id` the checkout that was begun
+    under it before and is gone on with.
 
     Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
     PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, PRICE_CHANGED, COUPON_INVALID,
     INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_UNAVAILABLE.
     """
     account = None if buyer.user_id else _read_account(form)
+    begun = queries.select_checkout(connection, begun_id).fetchone() if begun_id else None
+    if begun and begun.order_id:
+        return _started(_as_frozen(begun), None, begun.order_id, publishable_key)
     try:
         for _ in range(TRIES):
-            frozen = _freeze_what_is_left(connection, buyer, account, form, now)
+            frozen = (
+                _as_frozen(begun)
+                if begun and begun.status == "open"
+                else _freeze_what_is_left(connection, buyer, account, form, keyed, now)
+            )
+            begun = None
             if frozen is None:
                 continue
             started = _offer(connection, payments, frozen, publishable_key, environment, now)
@@ -104,15 +118,37 @@ def _faulty(field: str, code: str, detail: str) -> Refused:
     return Refused("VALIDATION_FAILED", errors=[{"field": field, "code": code, "detail": detail}])
 
 
+def _as_frozen(checkout: Checkout) -> Frozen:
+    return Frozen(
+        id=checkout.id,
+        user_id=checkout.user_id,
+        quote=Quote(
+            items=checkout.sessions,
+            subtotal_cad=checkout.subtotal_cad,
+            discount_cad=checkout.discount_cad,
+            total_cad=checkout.total_cad,
+            credits_applied_cad=checkout.credits_applied_cad,
+        ),
+        receipt_email=checkout.buyer["email"] if checkout.buyer else None,
+        intent_id=checkout.payment_intent_id,
+        stale_intent_id=None,
+    )
+
+
 def _freeze_what_is_left(
-    connection: Connection[Any], buyer: Buyer, account: NewAccount | None, form: StartCheckout, now: datetime
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    form: StartCheckout,
+    keyed: Keyed | None,
+    now: datetime,
 ) -> Frozen | None:
     """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
 
     The database says who has the last use of a coupon. Refuses as `start_checkout` does.
     """
     try:
-        return _freeze(connection, buyer, account, form.billing.model_dump(), form.credits_cad, now)
+        return _freeze(connection, buyer, account, form, keyed, now)
     except CheckViolation as error:
         if coupons.is_used_up(error):
             raise coupons.used_up() from error
@@ -126,8 +162,8 @@ def _freeze(
     connection: Connection[Any],
     buyer: Buyer,
     account: NewAccount | None,
-    billing: Mapping[str, str],
-    wanted: WantedCredits,
+    form: StartCheckout,
+    keyed: Keyed | None,
     now: datetime,
 ) -> Frozen:
     """In one transaction: check everything, and store the snapshot that settlement will book from."""
@@ -146,8 +182,13 @@ def _freeze(
             cart = purchase.hold_again(connection, current, now)
             if cart.coupon:
                 cart.coupon.require_usable(now)
-            priced = quote(cart, rates, wanted, now)
-            return _store(connection, buyer, account, billing, cart, priced, open_answer.fetchone(), now)
+            priced = quote(cart, rates, form.credits_cad, now)
+            already_open = open_answer.fetchone()
+            billing = form.billing.model_dump()
+            frozen = _store(connection, buyer, account, billing, cart, priced, already_open, now)
+            if keyed:
+                tie_checkout(connection, keyed, frozen.id)
+            return frozen
     raise _price_changed(cart, current, now)
 
 
