@@ -1,0 +1,185 @@
+"""Freezing a cart: everything is checked one last time, in one transaction, and stored as it will be booked."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.errors import CheckViolation
+
+from domain.accounts import accounts
+from domain.accounts.accounts import NewAccount
+from domain.accounts.callers import Buyer
+from domain.cart import purchase
+from domain.cart.cart import Cart
+from domain.catalog.offering import ask_offerings, read_offerings
+from domain.checkout import queries
+from domain.checkout.checkout import TTL, Checkout
+from domain.checkout.models import StartCheckout
+from domain.checkout.snapshot import ITEMS, Quote, quote
+from domain.coupons import coupons
+from domain.credits import ledger
+from domain.errors import Refused
+from domain.idempotency import Keyed, tie_checkout
+from domain.ids import new_id
+from domain.transactions import retried_on_deadlock
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A checkout ready to be paid, and the intent of an older state of the cart that must not be paid any more."""
+
+    id: UUID
+    user_id: UUID | None
+    quote: Quote
+    receipt_email: str | None
+    intent_id: str | None
+    stale_intent_id: str | None
+
+    @classmethod
+    def of(cls, checkout: Checkout) -> "Frozen":
+        """A checkout that was frozen before."""
+        return cls(
+            id=checkout.id,
+            user_id=checkout.user_id,
+            quote=Quote(
+                items=checkout.sessions,
+                subtotal_cad=checkout.subtotal_cad,
+                discount_cad=checkout.discount_cad,
+                total_cad=checkout.total_cad,
+                credits_applied_cad=checkout.credits_applied_cad,
+            ),
+            receipt_email=checkout.buyer["email"] if checkout.buyer else None,
+            intent_id=checkout.payment_intent_id,
+            stale_intent_id=None,
+        )
+
+
+def freeze_what_is_left(
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    form: StartCheckout,
+    keyed: Keyed | None,
+    now: datetime,
+) -> Frozen | None:
+    """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
+
+    The database says who has the last use of a coupon. Refuses as `start_checkout` does.
+    """
+    try:
+        return _freeze(connection, buyer, account, form, keyed, now)
+    except CheckViolation as error:
+        if coupons.is_used_up(error):
+            raise coupons.used_up() from error
+        if ledger.is_overdrawn(error):
+            return None
+        raise
+
+
+@retried_on_deadlock
+def _freeze(
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    form: StartCheckout,
+    keyed: Keyed | None,
+    now: datetime,
+) -> Frozen:
+    """In one transaction: check everything, and store the snapshot that settlement will book from."""
+    with connection.pipeline(), connection.transaction():
+        cart = purchase.lock_cart(connection, buyer, now)
+        offerings_answer = ask_offerings(connection, {item.course_id for item in cart.items})
+        rates_answer = queries.select_tutor_rates(connection, {item.tutor_id for item in cart.items})
+        email_answer = accounts.email_is_taken(connection, account.email) if account else None
+        open_answer = queries.lock_checkout(connection, open_for_cart=cart.id)
+        offerings = read_offerings(offerings_answer)
+        rates = dict(rates_answer.fetchall())
+        if email_answer and email_answer.fetchone():
+            raise Refused("USER_ALREADY_EXISTS")
+        current = purchase.reprice(connection, cart, offerings, now)
+        if current.items == cart.items:
+            cart = purchase.hold_again(connection, current, now)
+            if cart.coupon:
+                cart.coupon.require_usable(now)
+            priced = quote(cart, rates, form.credits_cad, now)
+            already_open = open_answer.fetchone()
+            billing = form.billing.model_dump()
+            frozen = _store(connection, buyer, account, billing, cart, priced, already_open, now)
+            if keyed:
+                tie_checkout(connection, keyed, frozen.id)
+            return frozen
+    raise _price_changed(cart, current, now)
+
+
+def _price_changed(before: Cart, after: Cart, now: datetime) -> Refused:
+    """The cart now shows today's prices; nothing else happened."""
+    return Refused(
+        "PRICE_CHANGED",
+        facts={
+            "old_total_cad": str(before.subtotal - before.discount(now)),
+            "new_total_cad": str(after.subtotal - after.discount(now)),
+        },
+    )
+
+
+def _store(
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    billing: Mapping[str, str],
+    cart: Cart,
+    priced: Quote,
+    already_open: Checkout | None,
+    now: datetime,
+) -> Frozen:
+    """A checkout of that cart, with what it reserves of its coupon and of the buyer's credits."""
+    receipt_email = account.email if account else None
+    details = asdict(account) if account else None
+    if already_open and _is_same(already_open, cart, priced, now):
+        queries.revise_buyer(connection, already_open.id, details, billing)
+        intent_id = already_open.payment_intent_id
+        return Frozen(already_open.id, buyer.user_id, priced, receipt_email, intent_id, None)
+    if already_open:
+        queries.cancel_checkout(connection, already_open.id)
+    checkout_id = new_id()
+    queries.insert_checkout(
+        connection,
+        {
+            "id": checkout_id,
+            "cart_id": cart.id,
+            "cart_version": cart.version,
+            "session_hash": buyer.session_hash,
+            "user_id": buyer.user_id,
+            "buyer": details,
+            "billing": dict(billing),
+            "items": ITEMS.dump_python(list(priced.items), mode="json"),
+            "coupon_id": cart.coupon.id if cart.coupon else None,
+            "coupon_code": cart.coupon.code if cart.coupon else None,
+            "subtotal_cad": priced.subtotal_cad,
+            "discount_cad": priced.discount_cad,
+            "total_cad": priced.total_cad,
+            "credits_applied_cad": priced.credits_applied_cad,
+            "amount_cents": priced.amount_cents,
+            "now": now,
+            "expires_at": now + TTL,
+        },
+    )
+    if cart.coupon:
+        coupons.reserve(connection, checkout_id, cart.coupon.id, now)
+    if buyer.user_id and priced.credits_applied_cad:
+        ledger.reserve(connection, checkout_id, buyer.user_id, priced.credits_applied_cad, now)
+    stale = already_open.payment_intent_id if already_open else None
+    return Frozen(checkout_id, buyer.user_id, priced, receipt_email, None, stale)
+
+
+def _is_same(checkout: Checkout, cart: Cart, priced: Quote, now: datetime) -> bool:
+    """Whether an open checkout would book and charge exactly what the cart would now."""
+    return (
+        checkout.cart_version == cart.version
+        and checkout.amount_cents == priced.amount_cents
+        and checkout.credits_applied_cad == priced.credits_applied_cad
+        and now < checkout.expires_at
+    )
