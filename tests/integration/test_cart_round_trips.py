@@ -94,9 +94,7 @@ def test_a_time_that_is_taken_is_refused_in_two(shop: Shop, wire: Wire) -> None:
     assert cost(wire, lambda: shop.add(guest, shop.wanted(9, tutor=shop.mme_roy)), 409) <= 2
 
 
-def test_an_expired_hold_in_the_way_costs_nothing_more(
-    shop: Shop, wire: Wire
-) -> None:
+def test_an_expired_hold_in_the_way_costs_nothing_more(shop: Shop, wire: Wire) -> None:
     guest = regular(shop)
     shop.added(shop.guest(), shop.wanted(9))
     shop.world.clock.advance(minutes=15)
