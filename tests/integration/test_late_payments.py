@@ -281,6 +281,12 @@ def test_refunds_of_the_dashboard_become_ours(world: World, buyer: Guest) -> Non
         assert world.deliver(message).status == 200
     assert order(world) == ("refunded", Decimal("90.00"))
     assert told_refunds(world) == [(30.0, False), (60.0, True)]
+    by_nobody = {
+        "00000000-0000-0000-0000-000000000000"
+    }  # the contract wants an id, and no administrator of ours did
+    assert {
+        fact["payload"]["processed_by"] for fact in recorded(world) if "refund_id" in fact["payload"]
+    } == by_nobody
     assert closing_audit(world.connection, world.stripe, world.clock()) == []
 
 

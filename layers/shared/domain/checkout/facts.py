@@ -12,6 +12,7 @@ from domain.catalog.teachers import Teacher
 from domain.checkout.snapshot import SnapshotItem
 from domain.orders.orders import NewOrder
 from domain.webhooks.events import (
+    NOBODY,
     BookedSession,
     BookingCreated,
     Contact,
@@ -19,9 +20,6 @@ from domain.webhooks.events import (
     Payload,
     Signup,
 )
-
-NOBODY = UUID(int=0)
-"""Who gave money back when no person did: the contract wants an id there, never null."""
 
 
 @dataclass(frozen=True, slots=True)

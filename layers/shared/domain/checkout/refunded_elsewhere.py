@@ -16,11 +16,10 @@ from psycopg.rows import class_row, tuple_row
 
 from domain import money
 from domain.accounts import accounts
-from domain.checkout.facts import NOBODY
 from domain.ids import new_id
 from domain.payments.gateway import MadeRefund
 from domain.transactions import retried_on_deadlock
-from domain.webhooks.events import Contact, OrderRefunded
+from domain.webhooks.events import NOBODY, Contact, OrderRefunded
 from domain.webhooks.outbox import Environment, last_sequence, record_facts
 
 MADE_ELSEWHERE = "Remboursement fait dans le tableau de bord de paiement"

@@ -12,7 +12,7 @@ from domain.webhooks.events.bookings import (
 )
 from domain.webhooks.events.courses import CourseCreated, CourseDeleted, CourseUpdated
 from domain.webhooks.events.messages import MessageSent
-from domain.webhooks.events.orders import OrderRefunded
+from domain.webhooks.events.orders import NOBODY, OrderRefunded
 from domain.webhooks.events.ratings import RatingCreated, RatingUpdated
 from domain.webhooks.events.tickets import TicketCreated, TicketMessageAdded, TicketStatusChanged
 from domain.webhooks.events.tutors import (
@@ -24,6 +24,7 @@ from domain.webhooks.events.tutors import (
 
 __all__ = [
     "EVENTS",
+    "NOBODY",
     "PAYLOADS",
     "AppointmentCompleted",
     "AppointmentReminder",

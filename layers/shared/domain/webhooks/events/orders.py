@@ -5,9 +5,16 @@ from uuid import UUID
 
 from domain.webhooks.events.base import Contact, Dollars, Moment, Payload
 
+NOBODY = UUID(int=0)
+"""`processed_by` when no administrator of ours gave money back: the contract wants an id there, never null."""
+
 
 class OrderRefunded(Payload):
-    """An order's money went back, some or all of it, by an administrator or because a time was lost."""
+    """An order's money went back, some or all of it.
+
+    By an administrator, because a time was lost while it was paid, or in Stripe's dashboard: `processed_by` is the
+    first's id, NOBODY for the others.
+    """
 
     type: ClassVar[str] = "order.refunded"
 
