@@ -1,11 +1,18 @@
 """One's own profile and password (OP-S02 to OP-S04, X-33)."""
 
+from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
+from domain.access.models import ProfileChange
+from domain.access.profile import change_profile
+from domain.accounts.callers import Person
+from tests.conftest import Database
 from tests.support.browser import Answer, Browser
 from tests.support.people import EMAIL, PASSWORD, account, sign_in, signed_in
+from tests.support.race import at_once, while_locked
 from tests.support.tables import nothing_written
 from tests.support.world import World
 
@@ -152,6 +159,75 @@ def test_a_change_is_of_one_person_only(world: World, zoe: Browser) -> None:
     zoe.patch("/v1/me", {"first_name": "Zoé-Anne"})
 
     assert lea.get("/v1/me").body == before
+
+
+# --- the audit of changes (OP-S03) ------------------------------------------------------------------------------
+
+
+def audited(world: World) -> list[dict[str, Any]]:
+    return world.rows("SELECT actor_id, action, entity, entity_id, before, after FROM audit_log ORDER BY id")
+
+
+def test_a_change_is_audited_with_what_it_was_and_what_it_is_and_nothing_else(
+    world: World, zoe: Browser
+) -> None:
+    [user] = world.rows("SELECT id FROM users")
+
+    zoe.patch("/v1/me", {"first_name": "Léa", "last_name": "Tremblay", "phone": "438 555-0142"})
+    zoe.patch("/v1/me", {"phone": None})
+
+    line = {
+        "actor_id": user["id"],
+        "action": "profile.change",
+        "entity": "user",
+        "entity_id": str(user["id"]),
+    }
+    assert audited(world) == [
+        line
+        | {
+            "before": {"first_name": "Zoé", "phone": None},
+            "after": {"first_name": "Léa", "phone": "+14385550142"},
+        },
+        line | {"before": {"phone": "+14385550142"}, "after": {"phone": None}},
+    ]
+    assert [row["at"] for row in world.rows("SELECT at FROM audit_log")] == [world.clock()] * 2
+
+
+@pytest.mark.parametrize("nothing", [{}, {"first_name": "Zoé", "last_name": " Tremblay "}, {"phone": " "}])
+def test_what_changes_nothing_writes_nothing(world: World, zoe: Browser, nothing: dict[str, Any]) -> None:
+    with nothing_written(world.connection):
+        assert zoe.patch("/v1/me", nothing).status == 200
+
+
+def test_a_change_that_cannot_be_audited_is_not_made(world: World, zoe: Browser) -> None:
+    world.connection.execute("ALTER TABLE audit_log ADD CHECK (action <> 'profile.change')")
+
+    with nothing_written(world.connection):
+        assert zoe.patch("/v1/me", {"first_name": "Léa"}).code == "INTERNAL_ERROR"
+
+
+def test_of_two_changes_at_once_each_is_audited_as_it_happened(
+    world: World, zoe: Browser, database: Database
+) -> None:
+    """One waits for the other, and finds what that one left."""
+    [user] = world.rows("SELECT id FROM users")
+
+    def becomes(name: str) -> Callable[[], object]:
+        def change() -> object:
+            with psycopg.connect(database.url, autocommit=True) as connection:
+                person, form = Person(user["id"], "student"), ProfileChange(first_name=name)
+                return change_profile(connection, person, form, world.clock())
+
+        return change
+
+    with while_locked(database.url, "SELECT FROM users FOR UPDATE", 2) as let_go:
+        for future in at_once(becomes("Léa"), becomes("Anne"), let_go):
+            future.result()
+
+    first, second = ((line["before"]["first_name"], line["after"]["first_name"]) for line in audited(world))
+    assert first[0] == "Zoé"
+    assert first[1] == second[0]
+    assert second[1] == zoe.get("/v1/me").body["first_name"]
 
 
 # --- another password -----------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Who did what to what: a line for every action of an administrator, in the transaction of that action."""
+"""Who did what to what, in the transaction of that action.
+
+A line for every action of an administrator, and for every change of a profile (OP-S03).
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +22,10 @@ def note_action(
     after: Mapping[str, Any] | None,
     now: datetime,
 ) -> None:
-    """Write one line. `actor_id` is None for the command line; before and after hold no personal data."""
+    """Write one line. `actor_id` is None for the command line.
+
+    Before and after hold no personal data but what somebody changed of a profile, which OP-S03 asks for.
+    """
     connection.execute(
         """
         INSERT INTO audit_log (at, actor_id, action, entity, entity_id, before, after)

@@ -10,6 +10,7 @@ from domain.access import queries
 from domain.access.models import PasswordChange, PersonView, ProfileChange
 from domain.accounts.callers import Person
 from domain.accounts.passwords import hash_password, is_password
+from domain.auditing import note_action
 from domain.checkout.models import read_password, read_phone
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
@@ -27,11 +28,28 @@ def view_profile(connection: Connection[Any], user_id: UUID) -> PersonView:
 def change_profile(
     connection: Connection[Any], person: Person, form: ProfileChange, now: datetime
 ) -> PersonView:
-    """Change names and phone, never the e-mail. Refuses with VALIDATION_FAILED."""
-    changes = form.model_dump(exclude_unset=True)
-    if "phone" in changes:
-        changes["phone"] = read_phone(form.phone, field="phone")
-    queries.change_profile(connection, person.user_id, changes, now)
+    """Change names and phone, never the e-mail; what became another is audited, old and new (OP-S03).
+
+    Refuses with VALIDATION_FAILED.
+    """
+    wanted = form.model_dump(exclude_unset=True)
+    if "phone" in wanted:
+        wanted["phone"] = read_phone(form.phone, field="phone")
+    with connection.transaction():
+        (stored,) = queries.lock_profile(connection, person.user_id).fetchall()
+        changed = {name: value for name, value in wanted.items() if value != stored[name]}
+        if changed:
+            queries.change_profile(connection, person.user_id, stored | changed, now)
+            note_action(
+                connection,
+                person.user_id,
+                "profile.change",
+                "user",
+                str(person.user_id),
+                {name: stored[name] for name in changed},
+                changed,
+                now,
+            )
     return view_profile(connection, person.user_id)
 
 

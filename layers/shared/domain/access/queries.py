@@ -111,25 +111,23 @@ def drop_expired_reset_tokens(connection: Connection[Any], now: datetime) -> Non
     )
 
 
+def lock_profile(connection: Connection[Any], user_id: UUID) -> Cursor[dict[str, Any]]:
+    """What a person may change of themselves, as nobody else changes it before this transaction ends."""
+    return connection.cursor(row_factory=dict_row).execute(
+        "SELECT first_name, last_name, phone FROM users WHERE id = %(id)s FOR NO KEY UPDATE", {"id": user_id}
+    )
+
+
 def change_profile(
-    connection: Connection[Any], user_id: UUID, changes: dict[str, Any], now: datetime
+    connection: Connection[Any], user_id: UUID, profile: dict[str, Any], now: datetime
 ) -> None:
-    """Names that are absent or null stay as they are; a phone that is present is set, null included."""
     connection.execute(
         """
-        UPDATE users SET first_name = coalesce(%(first_name)s, first_name),
-               last_name = coalesce(%(last_name)s, last_name),
-               phone = CASE WHEN %(sets_phone)s THEN %(phone)s ELSE phone END, updated_at = %(now)s
+        UPDATE users SET first_name = %(first_name)s, last_name = %(last_name)s, phone = %(phone)s,
+               updated_at = %(now)s
          WHERE id = %(id)s
         """,
-        {
-            "id": user_id,
-            "first_name": changes.get("first_name"),
-            "last_name": changes.get("last_name"),
-            "phone": changes.get("phone"),
-            "sets_phone": "phone" in changes,
-            "now": now,
-        },
+        {**profile, "id": user_id, "now": now},
     )
 
 
