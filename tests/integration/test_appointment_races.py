@@ -78,7 +78,8 @@ def all_wait_for_the_tutor(database: Database, *changes: Change) -> list[str]:
             partial(outcome(change), connection)
             for change, connection in zip(changes, connections, strict=True)
         ]
-        *futures, _ = at_once(*actions, let_go)
+        *futures, released = at_once(*actions, let_go)
+        released.result()
         for connection in connections:
             connection.close()
     return [str(future.result()) for future in futures]
@@ -211,12 +212,12 @@ def test_the_job_passes_over_what_an_administrator_is_changing(
         "complete": lambda connection: complete(connection, admin, first, "dev", now),
     }
     with (
-        psycopg.connect(database.url) as administrator,
+        psycopg.connect(database.url, autocommit=True) as administrator,
         psycopg.connect(database.url, autocommit=True) as job,
     ):
-        changes[change](administrator)
-        meanwhile = complete_past(job, "dev", now, 100)
-        administrator.commit()
+        with administrator.transaction():
+            changes[change](administrator)
+            meanwhile = complete_past(job, "dev", now, 100)
         afterwards = complete_past(job, "dev", now, 100)
 
     assert (meanwhile, afterwards) == (0, 0)
@@ -234,8 +235,12 @@ def test_what_the_job_has_completed_meanwhile_cannot_be_moved(
         return reschedule(connection, admin, first, FRIDAY, None, "dev", now)
 
     with psycopg.connect(database.url) as job, psycopg.connect(database.url, autocommit=True) as connection:
+        job.execute("SELECT")  # the job's transaction is then a part of this one
         assert complete_past(job, "dev", now, 100) == 1
-        moved, _ = at_once(partial(outcome(move), connection), partial(commit_once_waited_for, database, job))
+        moved, committed = at_once(
+            partial(outcome(move), connection), partial(commit_once_waited_for, database, job)
+        )
+        committed.result()
 
     assert moved.result() == "APPOINTMENT_PAST"
     assert facts(world, *CHANGES) == 1
