@@ -30,6 +30,10 @@ PARAMETERS = {
     "SecretsExtensionArn": "",
     "WebhookAllowedHosts": "127.0.0.1",
     "WebhookDeliveryEnabled": "true",
+    # One machine plays all visitors: what many of them do at once, one address may do here.
+    "AvailabilityReadsPerMinute": "100000",
+    "CartAddsPerHour": "100000",
+    "CheckoutsPerMinute": "100000",
 }
 """Values of the template's parameters."""
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
+from adapters.cross_site import SAFE_METHODS
+
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "functions" / "system" / "openapi.json"
 TITLE = "4AS – API de réservation"
@@ -29,6 +31,7 @@ def describe() -> dict[str, Any]:
         schemas |= part.get("components", {}).get("schemas", {})
     _forget_powertools_own_errors(document["paths"], schemas)
     _say_nothing_of_no_content(document["paths"])
+    _say_that_other_sites_are_refused(document["paths"])
     document["paths"] = dict(sorted(document["paths"].items()))
     document["components"] = {"schemas": dict(sorted(schemas.items()))}
     return document
@@ -49,6 +52,21 @@ def _say_nothing_of_no_content(paths: dict[str, Any]) -> None:
     """A 204 has no body; Powertools describes one of type null."""
     for operation in (operation for path in paths.values() for operation in path.values()):
         operation["responses"].get("204", {}).pop("content", None)
+
+
+def _say_that_other_sites_are_refused(paths: dict[str, Any]) -> None:
+    """The edge refuses forged requests (adapters/cross_site.py), whatever route they are for."""
+    refusal = "CROSS_SITE_REQUEST"
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if method.upper() in SAFE_METHODS or path == "/v1/stripe/webhook":
+                continue
+            responses = operation["responses"]
+            if "403" in responses:
+                responses["403"]["description"] += f", {refusal}"
+            else:
+                responses["403"] = responses["500"] | {"description": refusal}
+                operation["responses"] = dict(sorted(responses.items()))
 
 
 def written(document: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import Request, Response
 from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once
 from adapters.settings import environment
+from adapters.throttling import counting_refusals, spend
 from domain.access import password_reset, profile, sign_in
 from domain.access.models import (
     Credentials,
@@ -18,6 +19,7 @@ from domain.access.models import (
     SignedIn,
 )
 from domain.accounts.accounts import SESSION_TTL
+from domain.throttling.limits import RESETS_OF_ADDRESS, RESETS_OF_EMAIL, SIGN_IN_FAILURES
 
 app = create_resolver(answer_once)
 
@@ -29,11 +31,12 @@ ANY_PASSWORD = ("PASSWORD_TOO_SHORT", "PASSWORD_MISMATCH")
     "/v1/auth/sign-in",
     summary="Se connecter, et retrouver le panier rempli avant",
     tags=["Compte"],
-    responses=answers(*KEYED, *ANY_BODY, "EMAIL_INVALID", "INVALID_CREDENTIALS"),
+    responses=answers(*KEYED, *ANY_BODY, "EMAIL_INVALID", "INVALID_CREDENTIALS", "RATE_LIMITED"),
 )
 def post_sign_in(request: Request, body: Credentials) -> Response[SignedIn]:
     visit = Visit(request)
-    entry = sign_in.sign_in(visit.connection, body, visit.guest, visit.now)
+    with counting_refusals(visit, SIGN_IN_FAILURES, _as_written(body.email)):
+        entry = sign_in.sign_in(visit.connection, body, visit.guest, visit.now)
     visit.set_cookie(SESSION_COOKIE, entry.answer.session_token, int(SESSION_TTL.total_seconds()))
     if visit.guest and entry.guest_is_gone:
         visit.forget_cookie(CART_COOKIE)
@@ -59,10 +62,12 @@ def post_sign_out(request: Request) -> Response[None]:
     summary="Demander un lien pour choisir un nouveau mot de passe",
     tags=["Compte"],
     status_code=202,
-    responses=answers(*KEYED, *ANY_BODY, success=202),
+    responses=answers(*KEYED, *ANY_BODY, "RATE_LIMITED", success=202),
 )
 def post_password_reset(request: Request, body: PasswordResetRequest) -> Response[dict[str, Any]]:
     visit = Visit(request)
+    spend(visit, RESETS_OF_ADDRESS)
+    spend(visit, RESETS_OF_EMAIL, _as_written(body.email))
     password_reset.request_reset(visit.connection, body, environment(), visit.now)
     return visit.answer({}, 202)
 
@@ -103,13 +108,25 @@ def patch_me(request: Request, body: ProfileChange) -> Response[PersonView]:
     tags=["Compte"],
     status_code=204,
     responses=answers(
-        *KEYED, *ANY_BODY, *ANY_PASSWORD, "UNAUTHENTICATED", "CURRENT_PASSWORD_INVALID", success=204
+        *KEYED,
+        *ANY_BODY,
+        *ANY_PASSWORD,
+        "UNAUTHENTICATED",
+        "CURRENT_PASSWORD_INVALID",
+        "RATE_LIMITED",
+        success=204,
     ),
 )
 def post_password(request: Request, body: PasswordChange) -> Response[None]:
     visit = Visit(request)
-    profile.change_password(visit.connection, visit.signed_in, body, visit.session_token or "", visit.now)
+    with counting_refusals(visit, SIGN_IN_FAILURES, str(visit.signed_in.user_id)):
+        profile.change_password(visit.connection, visit.signed_in, body, visit.session_token or "", visit.now)
     return visit.done()
+
+
+def _as_written(email: str) -> str:
+    """An e-mail without what does not tell it from others, whether or not it can be one."""
+    return email.strip().lower()
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once
+from adapters.throttling import counting_refusals, counting_successes
 from domain.cart import add_items, change_cart, view_cart
 from domain.cart.models import AddItems, ApplyCoupon, CartView
+from domain.throttling.limits import CART_ADDS, COUPON_REFUSALS
 
 app = create_resolver(answer_once)
 
@@ -40,12 +42,14 @@ def show_cart(request: Request) -> Response[CartView]:
         "COURSE_NOT_FOUND",
         "TUTOR_NOT_FOUND",
         "HOLD_LIMIT",
+        "RATE_LIMITED",
         success=201,
     ),
 )
 def post_items(request: Request, body: AddItems) -> Response[CartView]:
     visit = Visit(request)
-    return visit.answer(add_items.add_items(visit.connection, visit.buyer, body.items, visit.now), 201)
+    with counting_successes(visit, CART_ADDS, len(body.items)):
+        return visit.answer(add_items.add_items(visit.connection, visit.buyer, body.items, visit.now), 201)
 
 
 @app.delete(
@@ -63,11 +67,12 @@ def delete_item(request: Request, item_id: UUID) -> Response[CartView]:
     "/v1/cart/coupon",
     summary="Appliquer un code promo",
     tags=["Panier"],
-    responses=answers(*ANY_BODY, "COUPON_INVALID"),
+    responses=answers(*ANY_BODY, "COUPON_INVALID", "RATE_LIMITED"),
 )
 def put_coupon(request: Request, body: ApplyCoupon) -> Response[CartView]:
     visit = Visit(request)
-    return visit.answer(change_cart.apply_coupon(visit.connection, visit.buyer, body.code, visit.now))
+    with counting_refusals(visit, COUPON_REFUSALS):
+        return visit.answer(change_cart.apply_coupon(visit.connection, visit.buyer, body.code, visit.now))
 
 
 @app.delete(

@@ -7,9 +7,11 @@ from aws_lambda_powertools.event_handler import Request, Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from adapters.http import Visit, answers, create_resolver
+from adapters.throttling import spend
 from domain.catalog import browse
 from domain.catalog.models import AvailableDays, CourseDetail, CourseList, DaySlots
 from domain.inputs import Day, Line
+from domain.throttling.limits import AVAILABILITY_READS
 
 app = create_resolver()
 
@@ -41,7 +43,9 @@ def show_course(request: Request, slug: Slug) -> Response[CourseDetail]:
     "/v1/courses/<slug>/slots",
     summary="Voir les créneaux libres d'une journée",
     tags=["Catalogue"],
-    responses=answers("COURSE_NOT_FOUND", "TUTOR_NOT_FOUND", "INVALID_DURATION", "VALIDATION_FAILED"),
+    responses=answers(
+        "COURSE_NOT_FOUND", "TUTOR_NOT_FOUND", "INVALID_DURATION", "VALIDATION_FAILED", "RATE_LIMITED"
+    ),
 )
 def list_slots(
     request: Request,
@@ -51,6 +55,7 @@ def list_slots(
     tutor_id: TutorId = None,
 ) -> Response[DaySlots]:
     visit = Visit(request)
+    spend(visit, AVAILABILITY_READS)
     return visit.answer(browse.free_slots(visit.connection, slug, day, duration, tutor_id, visit.now))
 
 
@@ -65,6 +70,7 @@ def list_slots(
         "RANGE_TOO_LONG",
         "RANGE_REVERSED",
         "VALIDATION_FAILED",
+        "RATE_LIMITED",
     ),
 )
 def list_days(
@@ -76,6 +82,7 @@ def list_days(
     tutor_id: TutorId = None,
 ) -> Response[AvailableDays]:
     visit = Visit(request)
+    spend(visit, AVAILABILITY_READS)
     return visit.answer(browse.free_days(visit.connection, slug, first, last, duration, tutor_id, visit.now))
 
 

@@ -9,10 +9,12 @@ from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
 from adapters.settings import environment, setting
 from adapters.stripe_payments import stripe_payments
+from adapters.throttling import spend
 from domain.accounts.accounts import SESSION_TTL
 from domain.checkout import follow_checkout, start_checkout
 from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
 from domain.idempotency import Keyed
+from domain.throttling.limits import CHECKOUTS, EMAIL_CHECKS
 
 app = create_resolver()
 
@@ -23,10 +25,11 @@ ANY_BODY = ("MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
     "/v1/checkout/email-check",
     summary="Savoir si un courriel a déjà un compte",
     tags=["Paiement"],
-    responses=answers(*ANY_BODY, "EMAIL_INVALID"),
+    responses=answers(*ANY_BODY, "EMAIL_INVALID", "RATE_LIMITED"),
 )
 def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
     visit = Visit(request)
+    spend(visit, EMAIL_CHECKS)
     return visit.answer(EmailExists(exists=start_checkout.email_exists(visit.connection, body.email)))
 
 
@@ -52,6 +55,7 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
         "AMOUNT_TOO_SMALL",
         "PAYMENT_RETURNED",
         "PAYMENT_UNAVAILABLE",
+        "RATE_LIMITED",
         success=201,
     ),
 )
@@ -59,6 +63,7 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
     visit = Visit(request)
 
     def start(keyed: Keyed | None, begun_id: UUID | None) -> Response[CheckoutStarted]:
+        spend(visit, CHECKOUTS)
         started = start_checkout.start_checkout(
             visit.connection,
             stripe_payments(),

@@ -14,6 +14,7 @@ from domain.accounts.retention import delete_expired_sessions
 from domain.cart.retention import delete_idle_guest_carts
 from domain.checkout.retention import delete_ended, forget_hashes
 from domain.payments.retention import delete_old_events
+from domain.throttling.allowances import delete_unspent
 from domain.webhooks.retention import delete_attempts, delete_unrecorded, forget_bodies
 
 BATCH = 500
@@ -27,6 +28,7 @@ PURGES: dict[str, Purge] = {
     "sessions_deleted": delete_expired_sessions,
     "reset_tokens_deleted": delete_expired_reset_tokens,
     "idempotency_keys_deleted": idempotency.delete_expired,
+    "allowances_deleted": delete_unspent,
     "payment_events_deleted": delete_old_events,
     "webhook_bodies_forgotten": forget_bodies,
     "webhook_attempts_deleted": delete_attempts,

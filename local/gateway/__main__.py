@@ -87,10 +87,11 @@ def _start_worker(template: Path, listener: socket.socket) -> subprocess.Popen[b
 def _serve(template: Path, listener: socket.socket) -> None:
     # Imported by workers only: the parent has nothing to answer.
     from local import functions, serving
+    from local.configuration import PARAMETERS
     from local.gateway.app import Gateway
     from local.template import load
 
-    application = load(template)
+    application = load(template, PARAMETERS)
     loaded = functions.load(application, application.environment | dict(os.environ))
     gateway = Gateway(application, lambda name, event: loaded[name](event))
     print("ready", flush=True)

@@ -36,6 +36,7 @@ HANDLERS: dict[str, ModuleType] = {
     "/v1/me": accounts,
     "/": system,
 }
+ADDRESS = "203.0.113.7"
 CONTEXT = SimpleNamespace(
     function_name="test",
     memory_limit_in_mb=512,
@@ -63,10 +64,11 @@ class Answer:
 
 @dataclass
 class Browser:
-    """One visitor. `clock` is the time API Gateway stamps on each request."""
+    """One visitor. `clock` is the time API Gateway stamps on each request, `address` where it comes from."""
 
     clock: Callable[[], datetime]
     cookies: dict[str, str] = field(default_factory=dict)
+    address: str = field(default=ADDRESS, kw_only=True)
 
     def get(self, path: str, query: dict[str, str] | None = None, **headers: str) -> Answer:
         return self.request("GET", path, query=query, headers=headers)
@@ -92,7 +94,7 @@ class Browser:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         named = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
-        event = http_event(method, path, self.clock(), body, query, named, self.cookies)
+        event = http_event(method, path, self.clock(), body, query, named, self.cookies, self.address)
         function = next(app for prefix, app in HANDLERS.items() if path.startswith(prefix))
         raw = function.lambda_handler(event, CONTEXT)
         cookies = raw.get("cookies", [])
@@ -121,6 +123,7 @@ def http_event(
     query: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     cookies: dict[str, str] | None = None,
+    address: str = ADDRESS,
 ) -> dict[str, Any]:
     """An API Gateway HTTP API event, payload 2.0. A body that is text goes as it is, any other as JSON."""
     return {
@@ -136,7 +139,7 @@ def http_event(
                 "method": method,
                 "path": path,
                 "protocol": "HTTP/1.1",
-                "sourceIp": "203.0.113.7",
+                "sourceIp": address,
                 "userAgent": "tests",
             },
             "requestId": str(uuid4()),

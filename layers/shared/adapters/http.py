@@ -10,8 +10,14 @@ from typing import Any
 
 import psycopg
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response
+from aws_lambda_powertools.event_handler import (
+    APIGatewayHttpResolver,
+    ApiGatewayResolver,
+    Request,
+    Response,
+)
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
@@ -21,6 +27,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from adapters import database
+from adapters.cross_site import is_forged
 from domain.accounts.callers import Buyer, Person, as_buyer, find_person
 from domain.errors import CATALOGUE, Refused
 from domain.ids import new_secret
@@ -129,6 +136,12 @@ class Visit:
         path: str = self._event.raw_event["rawPath"]
         return path
 
+    @property
+    def address(self) -> str:
+        """The IP address that API Gateway was called from; what a client says of itself is not asked."""
+        address: str = self._event.raw_event["requestContext"]["http"]["sourceIp"]
+        return address
+
     def header(self, name: str) -> str | None:
         return self._headers.get(name.lower())
 
@@ -191,13 +204,15 @@ class JsonResolver(APIGatewayHttpResolver):
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = media_type in ("", "application/json")
         headers["content-type"] = "application/json" if is_json else "application/octet-stream"
-        return super().resolve({**event, "headers": headers}, context)
+        answer = super().resolve({**event, "headers": headers}, context)
+        answer["headers"]["X-Content-Type-Options"] = "nosniff"
+        return answer
 
 
 def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
     """A Powertools resolver that validates requests and writes every failure as problem+json."""
     app = JsonResolver(enable_validation=True, serializer=_to_json, json_body_deserializer=_from_json)
-    app.use(list(middlewares))
+    app.use([_refuse_forged, *middlewares])
 
     @app.exception_handler(Refused)
     def refused(refusal: Refused) -> Response[str]:
@@ -254,6 +269,13 @@ def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
         return problem(app, Refused("INTERNAL_ERROR"))
 
     return app
+
+
+def _refuse_forged(app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    event = app.current_event.raw_event
+    if is_forged(event["requestContext"]["http"]["method"], event["headers"]):
+        raise Refused("CROSS_SITE_REQUEST")
+    return next_middleware(app)
 
 
 def problem(app: APIGatewayHttpResolver, refusal: Refused) -> Response[str]:

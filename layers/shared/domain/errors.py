@@ -22,6 +22,8 @@ CATALOGUE: Mapping[str, Sentence] = {
     "FORBIDDEN": Sentence(403, "Non autorisé"),
     "BOOKING_NOT_ALLOWED": Sentence(403, "Ce compte ne peut pas effectuer de réservation"),
     "NOT_FOUND": Sentence(404, "Cette adresse n'existe pas."),
+    "CROSS_SITE_REQUEST": Sentence(403, "Cette demande vient d'un site qui n'y est pas autorisé."),
+    "RATE_LIMITED": Sentence(429, "Vous avez fait trop de demandes. Veuillez patienter un moment."),
     "METHOD_NOT_ALLOWED": Sentence(405, "Cette opération n'existe pas à cette adresse."),
     "INTERNAL_ERROR": Sentence(500, "Une erreur est survenue"),
     "TEMPORARILY_UNAVAILABLE": Sentence(
