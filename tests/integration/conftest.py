@@ -10,11 +10,25 @@ from adapters import stripe_payments
 from local.stripe_double import StripeDouble
 from tests.conftest import Database
 from tests.support.documented import assert_told_as_documented
+from tests.support.quick_passwords import QUICK, TODAYS, hashing_with
 from tests.support.school import School
 from tests.support.world import Clock, World
 
 MAKE_AREAS = ("SIGNUP", "BOOKING", "CANCELLATION", "MESSAGE")
 MAKE_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """What a password costs is tried by those who ask for `todays_passwords`."""
+    with hashing_with(QUICK):
+        yield
+
+
+@pytest.fixture
+def todays_passwords(quick_passwords: None) -> Iterator[None]:
+    with hashing_with(TODAYS):
+        yield
 
 
 @pytest.fixture

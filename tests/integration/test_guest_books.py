@@ -796,6 +796,7 @@ def test_less_than_half_a_dollar_cannot_be_charged(
 PASSWORD = "Tr3sSecret-et-unique"
 
 
+@pytest.mark.usefixtures("todays_passwords")
 def test_the_password_is_kept_as_an_argon2id_hash_only(
     world: World, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,9 +12,7 @@ from decimal import Decimal
 from random import Random, SystemRandom
 from typing import Any
 
-import pytest
 import stripe
-from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +25,6 @@ from hypothesis.stateful import (
 )
 from psycopg.errors import CheckViolation
 
-from domain.accounts import passwords
 from tests.support.guest import Guest
 from tests.support.student import Student
 from tests.support.world import MONDAY_NOON, World, toronto, wanted
@@ -297,17 +294,10 @@ class Buyers(RuleBasedStateMachine):
             del self.guest
 
 
-@pytest.fixture
-def quick_world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    # The cost of a password is not what is tried here.
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    return world
-
-
-def test_every_cent_is_somewhere_once(quick_world: World) -> None:
+def test_every_cent_is_somewhere_once(world: World) -> None:
     tally.clear()
     run_state_machine_as_test(
-        lambda: Buyers(quick_world),  # type: ignore[arg-type]  # whatever makes a machine will do
+        lambda: Buyers(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
@@ -319,12 +309,12 @@ def test_every_cent_is_somewhere_once(quick_world: World) -> None:
     assert tally["worlds"] >= EXAMPLES
 
 
-def test_every_cent_is_somewhere_after_a_long_day(quick_world: World) -> None:
+def test_every_cent_is_somewhere_after_a_long_day(world: World) -> None:
     tally.clear()
     for _ in range(DAYS):
         seed = SystemRandom().randrange(1_000_000)
         try:
-            a_long_day(quick_world, Random(seed))
+            a_long_day(world, Random(seed))
         except Exception as error:
             error.add_note(f"again with Random({seed})")
             raise

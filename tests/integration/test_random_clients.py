@@ -20,7 +20,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import stripe
-from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -32,7 +31,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from domain.accounts import passwords
 from functions.hold_cleanup import app as hold_cleanup
 from local.stripe_double.faults import Kind
 from tests.support.audit import audit, closing_audit
@@ -358,8 +356,7 @@ def _empty_every_table(world: World) -> None:
 
 @pytest.fixture
 def random_world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    # Neither the cost of a password nor the pauses of Stripe's library are what is tried here.
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    # The pauses of Stripe's library are not what is tried here.
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
     world.connection.execute(
         "CREATE FUNCTION break_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;"

@@ -21,6 +21,8 @@ from tests.support.people import EMAIL, PASSWORD, account, sign_in, signed_in
 from tests.support.tables import contents, nothing_written
 from tests.support.world import FORM, World, toronto, wanted
 
+pytestmark = pytest.mark.usefixtures("todays_passwords")
+
 WEAK = hash_secret(PASSWORD.encode(), b"0123456789abcdef", 1, 8, 1, 32, Type.ID).decode()
 """The password as parameters of long ago would have hashed it."""
 

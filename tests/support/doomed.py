@@ -17,8 +17,10 @@ import psycopg
 import stripe
 from psycopg import Connection
 
+from domain.accounts import passwords
 from functions.payment_reconciliation import app as payment_reconciliation
 from tests.support.browser import CONTEXT, Browser
+from tests.support.quick_passwords import QUICK
 
 PATIENCE_SECONDS = 60
 SETTINGS = (
@@ -75,6 +77,7 @@ def survives(request: Request, steps: int) -> bool:
 
 def _live(request: Request, steps: int, settings: Mapping[str, str]) -> None:
     os.environ.update(settings)
+    passwords._hasher = QUICK
     fate = Fate(steps)
 
     class Doomed(Connection[Any]):

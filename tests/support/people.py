@@ -3,15 +3,24 @@
 from functools import cache
 from uuid import UUID
 
-from domain.accounts.passwords import hash_password
+from argon2 import PasswordHasher
+
+from domain.accounts import passwords
 from tests.support.browser import Answer, Browser
 from tests.support.world import World
 
 EMAIL = "zoe@exemple.ca"
 PASSWORD = "Phrase-de-passe-12"
 
-hashed = cache(hash_password)
-"""Hashing is slow on purpose; a test's people may share a hash."""
+
+def hashed(password: str) -> str:
+    """A test's people may share a hash: making one is slow on purpose."""
+    return _hashed(password, passwords._hasher)
+
+
+@cache
+def _hashed(password: str, hasher: PasswordHasher) -> str:
+    return hasher.hash(password)
 
 
 def account(
