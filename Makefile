@@ -6,7 +6,6 @@ UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
 SAM := env -u PYTHONPATH SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 ENVIRONMENT ?= dev
-DAYS ?= 1000
 export PYTHONPATH := layers/shared:.
 export UV_PROJECT_ENVIRONMENT := .venv
 
@@ -19,12 +18,17 @@ run: .venv/run.stamp ## start the whole system on this machine (PORT=3000)
 test: .venv/dev.stamp ## every test, against a real PostgreSQL
 	$(PY) -m pytest -q -n auto --dist worksteal
 
+soak: DAYS ?= 1000
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
 	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
 	CRASH_RUNS=100 $(PY) -m pytest -q tests/integration/test_crashes_of_delivery.py
 
-simulate: .venv/dev.stamp ## a month in the life of the school, every schedule ticking (SIMULATION_SEED=…)
-	SIMULATION_DAYS=30 $(PY) -m pytest -q -n0 tests/integration/test_month_of_life.py
+simulate: export STUDENTS ?= 1000
+simulate: export TUTORS ?= 50
+simulate: export DAYS ?= 30
+simulate: export STEP_MINUTES ?= 1
+simulate: .venv/dev.stamp ## a month in the life of the school, a quarter of an hour (STUDENTS, TUTORS, DAYS, SEED)
+	$(PY) -m pytest -q -n0 tests/integration/test_month_of_life.py
 
 check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .
