@@ -59,10 +59,13 @@ CREATE TABLE webhook_attempts (
 CREATE INDEX webhook_attempts_of_event ON webhook_attempts (event_id);
 CREATE INDEX webhook_attempts_by_age ON webhook_attempts (started_at);
 
--- Where an aggregate's numbering had come to when the row of its last fact was deleted (R-1, b.5).
+-- Facts whose row was deleted once they were delivered (R-1): never told again (b.4), their numbers not given out
+-- again (b.5). Not what they said, nor when, nor what came of them.
 CREATE TABLE outbox_forgotten (
-    ordering_key text PRIMARY KEY,
-    last_sequence integer NOT NULL
+    dedupe_key text PRIMARY KEY,
+    ordering_key text NOT NULL,
+    sequence integer NOT NULL,
+    UNIQUE (ordering_key, sequence)
 );
 
 -- Who did what to what. Only ever added to.

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from adapters.make import MakeReceiver
+from domain.webhooks import outcomes
+from domain.webhooks.retention import delete_unrecorded
 from tests.conftest import Database
 from tests.support.delivering import START, Delivering
 from tests.support.receiver import receiving
@@ -167,6 +169,44 @@ def test_an_administrators_event_leaves_no_row_and_the_next_one_a_greater_number
 
     assert [json.loads(request.body)["sequence"] for request in delivering.make.posted] == [1, 2]
     assert (delivering.count("outbox"), delivering.count("webhook_attempts")) == (0, 0)
+
+
+def test_an_administrators_fact_is_told_once_for_ever_although_its_row_is_gone(
+    delivering: Delivering,
+) -> None:
+    """b.4: what is unique is not a row's life but the key, whether the row was delivered or given up."""
+    delivering.tell("course.updated", dedupe_key="course.updated:1:2", about="course:1")
+    delivering.pass_time(minutes=1)
+    delivering.answer = lambda _: 422
+    delivering.tell("course.updated", dedupe_key="course.updated:1:3", about="course:1")
+    delivering.pass_time(hours=78)
+    assert delivering.statuses() == {"exhausted": 1}
+    assert delete_unrecorded(delivering.connection, delivering.now + timedelta(hours=73), 10) == 1
+    posted = len(delivering.make.posted)
+
+    delivering.now += timedelta(days=400)
+    for version in (2, 3):
+        delivering.tell("course.updated", dedupe_key=f"course.updated:1:{version}", about="course:1")
+    assert delivering.count("outbox") == 0
+    delivering.answer = lambda _: 200
+    delivering.tell("course.updated", dedupe_key="course.updated:1:4", about="course:1")
+    delivering.pass_time(minutes=1)
+
+    assert [json.loads(one.body)["sequence"] for one in delivering.make.posted[posted:]] == [3]
+
+
+def test_a_fact_told_again_while_its_row_is_being_deleted_is_told_once(
+    delivering: Delivering, database: Database
+) -> None:
+    """A rival's snapshot has either the row or the key."""
+    delivering.tell("course.updated", dedupe_key="course.updated:1:2", about="course:1")
+    ((event_id,),) = delivering.rows("event_id")
+    with psycopg.connect(database.url) as deleting:
+        outcomes._forget(deleting, event_id)
+        delivering.tell("course.updated", dedupe_key="course.updated:1:2", about="course:1")
+    delivering.tell("course.updated", dedupe_key="course.updated:1:2", about="course:1")
+
+    assert (delivering.count("outbox"), delivering.count("outbox_forgotten")) == (0, 1)
 
 
 def test_a_delivery_at_the_first_try_leaves_one_row_and_no_attempt(delivering: Delivering) -> None:

@@ -20,7 +20,7 @@ from domain.ids import new_id
 from domain.payments.gateway import MadeRefund
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.events import NOBODY, Contact, OrderRefunded
-from domain.webhooks.outbox import Environment, last_sequence, record_facts
+from domain.webhooks.outbox import Environment, record_facts
 
 MADE_ELSEWHERE = "Remboursement fait dans le tableau de bord de paiement"
 
@@ -246,7 +246,7 @@ def _tell(
         )
         for refund_id, refund in news
     ]
-    record_facts(connection, facts, environment, now, last_sequence(connection, facts[0].ordering_key))
+    record_facts(connection, facts, environment, now)
 
 
 def _explain_orphan(connection: Connection[Any], intent_id: str, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """Facts waiting to leave: recorded by the transaction that made them true, picked up by the relay.
 
-A fact is told once, ever: its `dedupe_key` is unique, and its row outlives its body. Facts of one aggregate are
-numbered 1, 2, 3… without a gap: whoever records waits for the rival who is recording another of the same aggregate.
+A fact is told once, ever: its `dedupe_key` is unique, and outlives its body; that of a row that was deleted is in
+`outbox_forgotten`. Facts of one aggregate are numbered 1, 2, 3… without a gap: whoever records waits for the rival
+who is recording another of the same aggregate.
 """
 
 import json
@@ -32,15 +33,9 @@ class Fact(Protocol):
 
 
 def record_facts(
-    connection: Connection[Any],
-    facts: Sequence[Fact],
-    environment: Environment,
-    now: datetime,
-    last_sequence: int = 0,
+    connection: Connection[Any], facts: Sequence[Fact], environment: Environment, now: datetime
 ) -> None:
     """Store facts, in order, as the bytes that will be sent. A fact told before is ignored.
-
-    `last_sequence` is what callers gave while they numbered; the database numbers now, and it is ignored.
 
     The last thing a transaction does: it waits for whoever is telling of the same aggregates, and for nobody else.
     Two statements, whatever the number of facts, and no answer is awaited.
@@ -72,12 +67,13 @@ def _insert(
                before || convert_to(sequence::text, 'UTF8') || after, %(now)s, %(now)s
           FROM (SELECT fact.*, row_number() OVER (PARTITION BY ordering_key ORDER BY place) + greatest(
                        (SELECT max(sequence) FROM outbox WHERE ordering_key = fact.ordering_key),
-                       (SELECT last_sequence FROM outbox_forgotten WHERE ordering_key = fact.ordering_key),
+                       (SELECT max(sequence) FROM outbox_forgotten WHERE ordering_key = fact.ordering_key),
                        0) AS sequence
                   FROM unnest(%(event_id)s::text[], %(type)s::text[], %(dedupe_key)s::text[], %(ordering_key)s::text[],
                               %(before)s::bytea[], %(after)s::bytea[]) WITH ORDINALITY
                        AS fact (event_id, type, dedupe_key, ordering_key, before, after, place)
-                 WHERE NOT EXISTS (SELECT FROM outbox WHERE dedupe_key = fact.dedupe_key)) AS numbered
+                 WHERE NOT EXISTS (SELECT FROM outbox WHERE dedupe_key = fact.dedupe_key)
+                   AND NOT EXISTS (SELECT FROM outbox_forgotten WHERE dedupe_key = fact.dedupe_key)) AS numbered
          ORDER BY place
         ON CONFLICT (dedupe_key) DO NOTHING
         """,
@@ -110,15 +106,3 @@ def _before_sequence(fact: Fact, event_id: str, now: datetime) -> bytes:
 
 def _after_sequence(fact: Fact, environment: Environment) -> bytes:
     return f',"environment":"{environment}","payload":{fact.model_dump_json()}}}'.encode()
-
-
-def last_sequence(connection: Connection[Any], ordering_key: str) -> int:
-    """The number of the last fact of an aggregate that the caller has locked; 0 when there is none."""
-    row = connection.execute(
-        """
-        SELECT greatest((SELECT max(sequence) FROM outbox WHERE ordering_key = %(ordering_key)s),
-                        (SELECT last_sequence FROM outbox_forgotten WHERE ordering_key = %(ordering_key)s), 0)
-        """,
-        {"ordering_key": ordering_key},
-    ).fetchone()
-    return int(row[0]) if row else 0

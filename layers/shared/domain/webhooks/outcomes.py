@@ -107,13 +107,11 @@ def _close(connection: Connection[Any], event_id: str, keep_body: bool, now: dat
 
 
 def _forget(connection: Connection[Any], event_id: str) -> None:
-    """Delete the row; only the number of its aggregate's last fact remains, so that the next one's is greater."""
+    """Delete the row; what remains is its key, so that it is never told again, and its number (R-1, b.4, b.5)."""
     connection.execute(
         """
-        WITH gone AS (DELETE FROM outbox WHERE event_id = %(event_id)s RETURNING ordering_key, sequence)
-        INSERT INTO outbox_forgotten (ordering_key, last_sequence) SELECT ordering_key, sequence FROM gone
-        ON CONFLICT (ordering_key) DO UPDATE
-           SET last_sequence = greatest(outbox_forgotten.last_sequence, excluded.last_sequence)
+        WITH gone AS (DELETE FROM outbox WHERE event_id = %(event_id)s RETURNING dedupe_key, ordering_key, sequence)
+        INSERT INTO outbox_forgotten SELECT dedupe_key, ordering_key, sequence FROM gone
         """,
         {"event_id": event_id},
     )

@@ -48,13 +48,8 @@ def delete_unrecorded(connection: Connection[Any], now: datetime, at_most: int) 
                                  WHERE type = ANY(%(types)s) AND status IN ('exhausted', 'skipped', 'cancelled')
                                    AND next_attempt_at < %(before)s
                                  ORDER BY next_attempt_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
-            RETURNING ordering_key, sequence),
-        numbered AS (
-            INSERT INTO outbox_forgotten (ordering_key, last_sequence)
-            SELECT ordering_key, max(sequence) FROM gone GROUP BY ordering_key
-            ON CONFLICT (ordering_key) DO UPDATE
-               SET last_sequence = greatest(outbox_forgotten.last_sequence, excluded.last_sequence))
-        SELECT ordering_key FROM gone
+            RETURNING dedupe_key, ordering_key, sequence)
+        INSERT INTO outbox_forgotten SELECT dedupe_key, ordering_key, sequence FROM gone
         """,
         {
             "types": [event.name for event in EVENTS.values() if not event.recorded],
