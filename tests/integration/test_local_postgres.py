@@ -87,7 +87,7 @@ def test_binaries_in_a_closed_folder_are_copied_where_the_server_can_read_them(t
 START_AND_WAIT = """
 import pathlib, sys, psycopg
 from local import postgres
-server = postgres.serve(pathlib.Path(sys.argv[1]), durable=False)
+server = postgres.serve(pathlib.Path(sys.argv[1]), durable=False, keep=pathlib.Path(".local/cache"))
 with psycopg.connect(server.url()) as connection:
     print(connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()[0].split()[0], flush=True)
 sys.stdin.read()
@@ -106,7 +106,10 @@ def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_durable_server_keeps_its_promises(tmp_path: Path) -> None:
-    with local_postgres.serve(tmp_path) as server, psycopg.connect(server.url()) as connection:
+    with (
+        local_postgres.serve(tmp_path, keep=Path(".local/cache")) as server,
+        psycopg.connect(server.url()) as connection,
+    ):
         assert [
             _setting(connection, name) for name in ("fsync", "full_page_writes", "synchronous_commit")
         ] == ["on"] * 3
