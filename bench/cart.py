@@ -134,7 +134,7 @@ def gateway() -> Iterator[tuple[str, int]]:
 def statements_timed() -> Iterator[dict[str, list[float]]]:
     """The milliseconds each statement of this process's connection takes while the block lasts."""
     spent: dict[str, list[float]] = defaultdict(list)
-    names = {"read_cart": "read_cart", "timetables": "timetables", "put_in_cart": "put_in_cart"}
+    names = {"timetables": "reading courses and cart", "put_in_cart": "holding and putting in"}
 
     class Timed(psycopg.Cursor[Any]):
         def execute(self, query: Any, *args: Any, **options: Any) -> "Timed":

@@ -140,6 +140,7 @@ $$
 DECLARE
     session record;
     done uuid[] := '{}';
+    givers uuid[] := '{}';
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     IF expected_version IS NULL THEN
@@ -176,6 +177,7 @@ BEGIN
         VALUES (item_id, cart, session.course_id, given_by, session.selection, session.starts, session.minutes,
                 session.price, session.price, put_in_cart.expires_at, at);
         done := done || item_id;
+        givers := givers || given_by;
     END LOOP;
     IF expected_version IS NOT NULL THEN
         UPDATE carts SET version = version + 1, updated_at = at WHERE id = cart;
@@ -185,6 +187,6 @@ BEGIN
          WHERE id IN (SELECT jsonb_array_elements_text(replaced)::uuid) AND removed_at IS NULL;
         DELETE FROM time_claims WHERE id IN (SELECT jsonb_array_elements_text(replaced)::uuid) AND kind = 'hold';
     END IF;
-    RETURN QUERY SELECT item.id, item.tutor_id FROM cart_items AS item WHERE item.id = ANY (done);
+    RETURN QUERY SELECT * FROM unnest(done, givers);
 END
 $$;

@@ -16,7 +16,7 @@ from psycopg.errors import ExclusionViolation
 from domain.appointments import facts
 from domain.appointments.booked import Booked, By, Session, lock, may
 from domain.appointments.history import write_modification
-from domain.catalog.timetable import ask_timetables, read_timetables
+from domain.catalog.timetable import read_timetables
 from domain.clock import utc_milliseconds
 from domain.errors import Refused
 from domain.scheduling import booked_time
@@ -158,7 +158,7 @@ def _calendar(
     connection: Connection[Any], session: Session, first: date, last: date, now: datetime
 ) -> TutorCalendar | None:
     """The tutor's calendar without this session; None when the tutor no longer teaches the course."""
-    timetables = read_timetables(ask_timetables(connection, first, last, now, course_ids=[session.course_id]))
+    timetables = read_timetables(connection, [session.course_id], first, last, now)
     calendars = timetables[session.course_id].calendars if session.course_id in timetables else {}
     calendar = calendars.get(session.tutor_id)
     return without_own_time(calendar, session.start, session.end) if calendar else None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 
 from domain import money
 from domain.accounts.callers import Buyer
@@ -14,7 +14,7 @@ from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView, WantedSession
 from domain.cart.view_cart import find_cart
-from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
+from domain.catalog.timetable import COLUMNS, Timetable, collect
 from domain.errors import Refused
 from domain.ids import new_id
 from domain.scheduling import claims
@@ -72,9 +72,7 @@ def _add(
     connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
 ) -> CartView | None:
     """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
-    # The calendars first: a time that is taken because it is already in this very cart is then seen in the cart.
-    timetables = read_timetables(_ask_timetables(connection, wanted, now))
-    found = find_cart(queries.read_cart(connection, buyer, now))
+    timetables, found = _look_around(connection, buyer, wanted, now)
     before = found or Cart(new_id(), version=0)
     choices = _choose(wanted, timetables, now)
     after = before
@@ -110,12 +108,15 @@ def require_bookable(session: WantedSession, now: datetime) -> None:
         raise Refused("TOO_FAR")
 
 
-def _ask_timetables(
-    connection: Connection[Any], wanted: Sequence[WantedSession], now: datetime
-) -> Cursor[Any]:
+def _look_around(
+    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+) -> tuple[dict[UUID, Timetable], Cart | None]:
+    """The wanted courses' timetables and the buyer's cart, of one instant and in one round trip."""
     days = [local_date(session.start) for session in wanted]
     courses = {session.course_id for session in wanted}
-    return ask_timetables(connection, min(days), max(days), now, course_ids=courses)
+    rows = queries.look_around(connection, buyer, courses, min(days), max(days), now).fetchall()
+    timetables = collect(row[:COLUMNS] for row in rows if row[0] is not None)
+    return timetables, find_cart(row[COLUMNS:] for row in rows if row[0] is None)
 
 
 def _choose(

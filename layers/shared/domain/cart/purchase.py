@@ -15,7 +15,7 @@ from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartItemView
 from domain.cart.view_cart import find_cart
 from domain.catalog.offering import Offering
-from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
+from domain.catalog.timetable import Timetable, read_timetables
 from domain.errors import Refused
 from domain.scheduling import claims
 from domain.scheduling.availability import BOOKING_HORIZON, LEAD_TIME, tutors_free_at
@@ -86,7 +86,7 @@ def _still_offered(connection: Connection[Any], items: Sequence[CartItem], now: 
     """Those whose course, tutor, calendar and start would still let them be put in a cart."""
     days = [local_date(item.start) for item in items]
     courses = {item.course_id for item in items}
-    timetables = read_timetables(ask_timetables(connection, min(days), max(days), now, course_ids=courses))
+    timetables = read_timetables(connection, courses, min(days), max(days), now)
     return [item for item in items if _is_offered(item, timetables.get(item.course_id), now)]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from domain.accounts.callers import Buyer
+from domain.catalog.timetable import as_list, window
 from domain.ids import new_id
 from domain.scheduling.claims import HOLD_TTL
 
@@ -27,6 +28,31 @@ def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Curso
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
         "SELECT * FROM read_cart(find_cart(%(user_id)s, %(session_hash)s), %(now)s)",
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
+    )
+
+
+def look_around(
+    connection: Connection[Any],
+    buyer: Buyer,
+    course_ids: Iterable[UUID],
+    first: date,
+    last: date,
+    now: datetime,
+) -> Cursor[Any]:
+    """A row per tutor of these courses, as `timetables` has them (0008), and then the rows of `read_cart`."""
+    return connection.cursor(row_factory=tuple_row, binary=True).execute(
+        """
+        SELECT *
+          FROM timetables(string_to_array(%(course_ids)s, ',')::uuid[],
+                          %(first)s, %(end)s, %(from)s, %(to)s, %(now)s)
+          FULL JOIN read_cart(find_cart(%(user_id)s, %(session_hash)s), %(now)s) ON false
+        """,
+        {
+            "course_ids": as_list(course_ids),
+            **window(first, last, now),
+            "user_id": buyer.user_id,
+            "session_hash": buyer.session_hash,
+        },
     )
 
 

@@ -1,5 +1,6 @@
 """Reading a cart."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -26,9 +27,9 @@ def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartV
     return CartView.of(cart, now)
 
 
-def find_cart(answer: Cursor[Any]) -> Cart | None:
+def find_cart(answer: Iterable[Any]) -> Cart | None:
     """The cart out of the rows of type `cart_row` (0004, 0010), or None when there are none."""
-    rows = answer.fetchall()
+    rows = list(answer)
     if not rows:
         return None
     cart_id, version, *_ = rows[0]

@@ -19,7 +19,7 @@ from domain.catalog.models import (
     TutorSlot,
     TutorView,
 )
-from domain.catalog.timetable import Timetable, ask_timetables, read_timetables
+from domain.catalog.timetable import Timetable, find_timetable
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.scheduling.availability import DURATIONS_MIN, bookable_days, day_starts, days_with_starts
@@ -119,10 +119,9 @@ def _timetable(
     """The course's tutors' calendars, or the chosen one's: the filter comes before any merging (X-15)."""
     if duration_min not in DURATIONS_MIN:
         raise Refused("INVALID_DURATION")
-    timetables = read_timetables(ask_timetables(connection, first, last, now, slug=slug))
-    if not timetables:
+    timetable = find_timetable(connection, slug, first, last, now)
+    if timetable is None:
         raise Refused("COURSE_NOT_FOUND")
-    (timetable,) = timetables.values()
     return timetable if tutor_id is None else timetable.of_tutor(tutor_id)
 
 

@@ -7,12 +7,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from domain.errors import Refused
 from domain.scheduling.availability import TutorCalendar, reach_of
 from domain.scheduling.grid import read_half_hours
+
+COLUMNS = 9
+"""Of a row of `timetables` (0008)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +39,52 @@ class Timetable:
         )
 
 
-def ask_timetables(
-    connection: Connection[Any],
-    first: date,
-    last: date,
-    now: datetime,
-    *,
-    course_ids: Iterable[UUID] = (),
-    slug: str | None = None,
-) -> Cursor[Any]:
-    """Send for the courses with those ids or that slug, to judge starts on the local days `first` to `last`.
-
-    `read_timetables` takes the answer. Holds that have expired at `now` take no time.
-    """
-    reach = reach_of(first, last)
-    return connection.cursor(row_factory=tuple_row, binary=True).execute(
-        """
-        SELECT * FROM timetables(string_to_array(%(course_ids)s, ',')::uuid[], %(slug)s,
-                                 %(first)s, %(last)s, %(from)s, %(to)s, %(now)s)
-        """,
-        {
-            # psycopg takes longer to write an array than PostgreSQL to read one
-            "course_ids": ",".join(map(str, course_ids)),
-            "slug": slug,
-            "first": first,
-            "last": last + timedelta(days=1),
-            "from": reach[0],
-            "to": reach[1],
-            "now": now,
-        },
+def read_timetables(
+    connection: Connection[Any], course_ids: Iterable[UUID], first: date, last: date, now: datetime
+) -> dict[UUID, Timetable]:
+    """The active courses among these, by id, to judge starts on the local days `first` to `last`."""
+    return collect(
+        connection.cursor(row_factory=tuple_row, binary=True).execute(
+            """
+            SELECT * FROM timetables(string_to_array(%(course_ids)s, ',')::uuid[],
+                                     %(first)s, %(end)s, %(from)s, %(to)s, %(now)s)
+            """,
+            {"course_ids": as_list(course_ids), **window(first, last, now)},
+        )
     )
 
 
-def read_timetables(answer: Cursor[Any]) -> dict[UUID, Timetable]:
-    """The active courses among those asked for, by id."""
+def find_timetable(
+    connection: Connection[Any], slug: str, first: date, last: date, now: datetime
+) -> Timetable | None:
+    """The active course of that address, to judge starts on the local days `first` to `last`."""
+    found = collect(
+        connection.cursor(row_factory=tuple_row, binary=True).execute(
+            """
+            SELECT * FROM timetables(ARRAY(SELECT id FROM courses WHERE slug = %(slug)s),
+                                     %(first)s, %(end)s, %(from)s, %(to)s, %(now)s)
+            """,
+            {"slug": slug, **window(first, last, now)},
+        )
+    )
+    return next(iter(found.values()), None)
+
+
+def window(first: date, last: date, now: datetime) -> dict[str, Any]:
+    """What `timetables` (0008) is asked to judge starts on these days; holds expired at `now` take no time."""
+    begins, ends = reach_of(first, last)
+    return {"first": first, "end": last + timedelta(days=1), "from": begins, "to": ends, "now": now}
+
+
+def as_list(ids: Iterable[UUID]) -> str:
+    """Ids as `string_to_array` reads them: psycopg takes longer to write an array than PostgreSQL to read one."""
+    return ",".join(map(str, ids))
+
+
+def collect(rows: Iterable[Any]) -> dict[UUID, Timetable]:
+    """Courses out of the rows of `timetables` (0008), COLUMNS of them."""
     timetables: dict[UUID, Timetable] = {}
-    for course_id, title, rate, tutor_id, name, weekly, exceptions, taken_from, taken_until in answer:
+    for course_id, title, rate, tutor_id, name, weekly, exceptions, taken_from, taken_until in rows:
         timetable = timetables.get(course_id)
         if timetable is None:
             timetable = timetables[course_id] = Timetable(course_id, title, rate, {}, {})

@@ -21,7 +21,7 @@ from domain.accounts.accounts import Account, NewAccount
 from domain.appointments.appointments import NewAppointment, insert_appointments
 from domain.cart import purchase
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
-from domain.catalog.timetable import ask_timetables, read_timetables
+from domain.catalog.timetable import read_timetables
 from domain.checkout import queries
 from domain.checkout.checkout import Checkout
 from domain.checkout.facts import Returned, settlement_facts
@@ -229,9 +229,7 @@ def _claim_anew(
     """Sessions whose hold is gone: booked if their time is free, with another tutor if any will do (decision 12)."""
     days = [local_date(session.start) for session in lost]
     auto_courses = {session.course_id for session in lost if session.tutor_selection == "auto"}
-    timetables = read_timetables(
-        ask_timetables(connection, min(days), max(days), now, course_ids=auto_courses)
-    )
+    timetables = read_timetables(connection, auto_courses, min(days), max(days), now)
     bookings = []
     for session in sorted(lost, key=lambda session: (session.start, session.id)):
         tutor_ids = [session.tutor_id]
