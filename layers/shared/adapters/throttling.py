@@ -15,20 +15,14 @@ IPV6_SUBSCRIBER = 64  # bits; who has one address of such a network has them all
 
 def spend(visit: Visit, limit: Limit, subject: str | None = None, units: int = 1) -> None:
     """Take units of what the limit allows the visitor's address, or `subject`. Refuses with RATE_LIMITED."""
-    most = _most(limit)
-    if most:
-        allowances.spend(
-            visit.connection, limit, subject or subscriber(visit.address), most, visit.now, units
-        )
+    if most := _most(limit):
+        allowances.spend(visit.connection, limit, _whose(visit, subject), most, visit.now, units)
 
 
 def give_back(visit: Visit, limit: Limit, subject: str | None = None, units: int = 1) -> None:
     """Undo a `spend`."""
-    most = _most(limit)
-    if most:
-        allowances.give_back(
-            visit.connection, limit, subject or subscriber(visit.address), most, visit.now, units
-        )
+    if most := _most(limit):
+        allowances.give_back(visit.connection, limit, _whose(visit, subject), most, visit.now, units)
 
 
 @contextmanager
@@ -63,6 +57,10 @@ def subscriber(address: str) -> str:
     if isinstance(ip, IPv6Address):
         return str(ip.ipv4_mapped or ip_network((ip, IPV6_SUBSCRIBER), strict=False))
     return str(ip)
+
+
+def _whose(visit: Visit, subject: str | None) -> str:
+    return subscriber(visit.address) if subject is None else subject
 
 
 def _most(limit: Limit) -> int:
