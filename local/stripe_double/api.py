@@ -196,7 +196,7 @@ class Api:
 
 
 async def _params(http: HttpRequest) -> Params:
-    if http.method == "GET":
+    if http.method in ("GET", "DELETE"):
         return decode(parse_qsl(http.url.query, keep_blank_values=True))
     body = await http.body()
     if body and not http.headers.get("Content-Type", _FORM).startswith(_FORM):

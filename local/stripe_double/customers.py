@@ -1,7 +1,7 @@
 """Customers: whom a payment belongs to."""
 
 from local.stripe_double import metadata
-from local.stripe_double.errors import InvalidParameterError
+from local.stripe_double.errors import InvalidParameterError, no_such
 from local.stripe_double.forms import Params
 from local.stripe_double.ids import new_id, new_secret
 from local.stripe_double.sandbox import Resource, Sandbox
@@ -49,14 +49,29 @@ def create(sandbox: Sandbox, params: Params) -> Resource:
 
 
 def retrieve(sandbox: Sandbox, params: Params, customer: str) -> Resource:
-    """The customer as it is."""
+    """The customer as it is; of a deleted one no more than that."""
     return sandbox.get("customer", customer)
 
 
 def update(sandbox: Sandbox, params: Params, customer: str) -> Resource:
     """Change what is given, leave the rest."""
-    found = sandbox.get("customer", customer)
+    found = living(sandbox, customer)
     sandbox.change(found, "customer.updated", **_values(found, params))
+    return found
+
+
+def delete(sandbox: Sandbox, params: Params, customer: str) -> Resource:
+    """For ever: what was paid keeps its name, nothing more can be paid in it."""
+    found = living(sandbox, customer)
+    sandbox.emit("customer.deleted", found)
+    return sandbox.add({"id": customer, "object": "customer", "deleted": True})
+
+
+def living(sandbox: Sandbox, customer: str, *, param: str | None = None) -> Resource:
+    """A customer who was not deleted: the one that a parameter names, or the address itself."""
+    found = sandbox.get("customer", customer, param=param)
+    if found.get("deleted"):
+        raise no_such("customer", customer, param=param or "id", status=400 if param else 404)
     return found
 
 

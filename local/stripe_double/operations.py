@@ -52,6 +52,13 @@ OPERATIONS = (
     _write("/v1/customers", customers.create, "customer", "CustomerCreate", _CUSTOMER),
     _read("/v1/customers/{customer}", customers.retrieve, "customer", "CustomerRetrieve"),
     _write("/v1/customers/{customer}", customers.update, "customer", "CustomerUpdate", _CUSTOMER),
+    Operation(
+        "DELETE",
+        "/v1/customers/{customer}",
+        customers.delete,
+        "deleted customer",
+        Schema("_customer_delete_params:CustomerDeleteParams", ""),
+    ),
     _list("/v1/payment_intents", payment_intents.listing, "payment_intent", "PaymentIntentList", "customer"),
     _write(
         "/v1/payment_intents",

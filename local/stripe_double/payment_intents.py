@@ -8,7 +8,7 @@ import copy
 import secrets
 from typing import Any
 
-from local.stripe_double import cards, metadata, payments
+from local.stripe_double import cards, customers, metadata, payments
 from local.stripe_double.errors import InvalidParameterError, StripeError, invalid_request
 from local.stripe_double.forms import Params
 from local.stripe_double.ids import new_id, new_secret
@@ -225,7 +225,7 @@ def _check_secret(intent: Resource, params: Params) -> None:
 
 def _check_customer(sandbox: Sandbox, params: Params) -> None:
     if customer := params.get("customer"):
-        sandbox.get("customer", customer, param="customer")
+        customers.living(sandbox, customer, param="customer")
 
 
 def _check_amount(amount: int, currency: str) -> None:

@@ -432,6 +432,32 @@ def test_a_customer_who_is_unknown_cannot_be_read_nor_pay(
     assert (unpaid.value.http_status, unpaid.value.param) == (400, "customer")
 
 
+def test_a_customer_who_was_deleted_can_be_read_as_such_and_pays_no_more(
+    client: stripe.StripeClient, new_intent: Make, told: Callable[[], list[str]]
+) -> None:
+    ana = client.v1.customers.create({"name": "Ana Roy"}, {"idempotency_key": "customer:3"}).id
+    old = new_intent(customer=ana)
+
+    assert client.v1.customers.delete(ana).to_dict() == {"id": ana, "object": "customer", "deleted": True}
+
+    assert client.v1.customers.retrieve(ana).to_dict() == {"id": ana, "object": "customer", "deleted": True}
+    assert client.v1.payment_intents.retrieve(old.id).customer == ana
+    with pytest.raises(stripe.InvalidRequestError, match=f"No such customer: '{ana}'") as unpaid:
+        new_intent(customer=ana)
+    assert (unpaid.value.http_status, unpaid.value.code, unpaid.value.param) == (
+        400,
+        "resource_missing",
+        "customer",
+    )
+    for ask in (client.v1.customers.delete, client.v1.customers.update):
+        with pytest.raises(stripe.InvalidRequestError, match=f"No such customer: '{ana}'") as gone:
+            ask(ana)
+        assert (gone.value.http_status, gone.value.code) == (404, "resource_missing")
+    again = client.v1.customers.create({"name": "Ana Roy"}, {"idempotency_key": "customer:3"})
+    assert again.id == ana  # what was answered to a key stays the answer
+    assert told() == ["customer.created", "payment_intent.created", "customer.deleted"]
+
+
 def test_an_event_names_the_request_that_caused_it(
     double: StripeDouble, client: stripe.StripeClient, new_intent: Make
 ) -> None:

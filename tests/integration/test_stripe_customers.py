@@ -90,7 +90,7 @@ def test_whoever_is_stored_first_is_everybodys_customer(world: World, student: S
     """Stripe forgets an idempotency key after a day: a second customer is then made, and not used."""
 
     class MeetsSomebody:
-        def create_customer(self, user_id: UUID, email: str, name: str) -> str:
+        def create_customer(self, user_id: UUID, email: str, name: str, instead_of: str | None) -> str:
             assert world.connection.info.transaction_status == TransactionStatus.IDLE  # no call inside one
             world.connection.execute(
                 "UPDATE users SET stripe_customer_id = 'cus_first' WHERE id = %s", (user_id,)
@@ -126,9 +126,109 @@ def test_a_customer_that_cannot_be_made_keeps_nobody_from_paying(world: World, s
 
 def test_an_email_that_changed_between_two_tries_is_no_conflict(world: World, student: Student) -> None:
     """The first customer was made and never stored; the key is not the same for other details."""
-    stripe_payments().create_customer(student.user_id, "avant@exemple.ca", "Zoé Tremblay")
+    stripe_payments().create_customer(student.user_id, "avant@exemple.ca", "Zoé Tremblay", None)
 
     student.starts()
 
     assert len(customers(world)) == 2
     assert stored(world) == [world.stripe.all("payment_intent")[0]["customer"]]
+
+
+# --- A customer that somebody deleted at Stripe -----------------------------------------------------------------
+
+
+def deletes_them_all(world: World) -> list[str]:
+    """Somebody tidies up in Stripe's dashboard; answers who is gone."""
+    gone = [customer["id"] for customer in living(world)]
+    for customer_id in gone:
+        world.stripe_client.v1.customers.delete(customer_id)
+    return gone
+
+
+def living(world: World) -> list[dict[str, Any]]:
+    return [customer for customer in customers(world) if not customer.get("deleted")]
+
+
+@pytest.fixture
+def tidied(world: World, course: UUID, student: Student) -> Student:
+    """Has bought before; the customer of that purchase was deleted since. Wants to buy again."""
+    student.starts().pays()
+    world.webhooks()
+    deletes_them_all(world)
+    return student.chooses(wanted(course, toronto(20, 14)))
+
+
+def test_a_deleted_customer_is_made_anew_and_pays(world: World, tidied: Student) -> None:
+    tidied.starts().pays()
+    world.webhooks()
+
+    (customer,) = living(world)
+    assert (customer["email"], customer["metadata"]) == ("zoe@exemple.ca", {"user_id": str(tidied.user_id)})
+    assert stored(world) == [customer["id"]]
+    assert world.stripe.all("payment_intent")[-1]["customer"] == customer["id"]
+    assert world.count("orders") == 2
+
+
+def test_one_deleted_before_it_was_stored_is_made_anew(world: World, student: Student) -> None:
+    """Stripe answers the same key with the one that is gone."""
+    stripe_payments().create_customer(student.user_id, "zoe@exemple.ca", "Zoé Tremblay", None)
+    deletes_them_all(world)
+
+    student.starts()
+
+    (customer,) = living(world)
+    assert stored(world) == [customer["id"]]
+
+
+def test_each_time_one_is_deleted_another_is_made(world: World, course: UUID, tidied: Student) -> None:
+    for day in (21, 22):
+        tidied.chooses(wanted(course, toronto(day, 14))).starts()
+        assert stored(world) == [customer["id"] for customer in living(world)]
+        deletes_them_all(world)
+
+    assert len(customers(world)) == 3
+
+
+def test_two_payments_at_once_make_one_new_customer(
+    world: World, tidied: Student, database: Database
+) -> None:
+    (gone,) = stored(world)
+
+    def meets() -> str:
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            return customer_of(connection, stripe_payments(), tidied.user_id, gone)
+
+    made = {future.result() for future in at_once(meets, meets, meets)}
+
+    assert made == set(stored(world))
+    assert [customer["id"] for customer in living(world)] == list(made)
+
+
+def test_whoever_is_stored_first_in_the_place_of_one_who_is_gone_is_everybodys(
+    world: World, tidied: Student
+) -> None:
+    (gone,) = stored(world)
+
+    class MeetsSomebody:
+        def create_customer(self, user_id: UUID, email: str, name: str, instead_of: str | None) -> str:
+            assert instead_of == gone
+            world.connection.execute(
+                "UPDATE users SET stripe_customer_id = 'cus_first' WHERE id = %s", (user_id,)
+            )
+            return "cus_second"
+
+    payments: Any = MeetsSomebody()
+    assert customer_of(world.connection, payments, tidied.user_id, gone) == "cus_first"
+    assert customer_of(world.connection, payments, tidied.user_id, gone) == "cus_first"  # nothing to make
+    assert stored(world) == ["cus_first"]
+
+
+def test_a_new_customer_that_cannot_be_made_keeps_nobody_from_paying(world: World, tidied: Student) -> None:
+    before = stored(world)
+    world.stripe.faults.add("server_error", path="/v1/customers")
+
+    tidied.starts().pays()
+    world.webhooks()
+
+    assert (world.count("orders"), stored(world)) == (2, before)
+    assert world.stripe.all("payment_intent")[-1]["customer"] is None

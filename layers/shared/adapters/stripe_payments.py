@@ -13,6 +13,7 @@ import stripe
 from adapters.settings import environment, optional_setting, setting
 from domain.errors import Refused
 from domain.payments.gateway import (
+    CustomerGone,
     Dispute,
     MadeRefund,
     Payment,
@@ -43,7 +44,7 @@ _STATUSES: dict[str, PaymentStatus] = {
 
 
 def _translated[**P, R](call: Callable[P, R]) -> Callable[P, R]:
-    """Stripe's errors as the domain's two: try again, or do not."""
+    """Stripe's errors as the domain's: try again, or do not, or not with that customer."""
 
     @wraps(call)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -56,6 +57,8 @@ def _translated[**P, R](call: Callable[P, R]) -> Callable[P, R]:
                 raise PaymentFailed(type(error).__name__) from error
             if error.http_status is None or error.http_status in (401, 409):
                 raise PaymentsUnavailable(type(error).__name__) from error
+            if error.code == "resource_missing" and getattr(error, "param", None) == "customer":
+                raise CustomerGone(error.code) from error
             raise PaymentRefused(error.code or type(error).__name__) from error
 
     return run
@@ -70,13 +73,14 @@ class StripePayments:
         self._refunds = client.v1.refunds
 
     @_translated
-    def create_customer(self, user_id: UUID, email: str, name: str) -> str:
+    def create_customer(self, user_id: UUID, email: str, name: str, instead_of: str | None) -> str:
         customer: CustomerCreateParams = {
             "email": email,
             "name": name,
             "metadata": {"user_id": str(user_id)},
         }
-        key = f"customer:{user_id}:{_digest(email, name)}"
+        # A day long Stripe would answer the same key with the one that is gone.
+        key = f"customer:{user_id}:{_digest(email, name, *filter(None, [instead_of]))}"
         return self._customers.create(customer, {"idempotency_key": key}).id
 
     @_translated

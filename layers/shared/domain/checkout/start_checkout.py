@@ -24,7 +24,14 @@ from domain.errors import Refused
 from domain.idempotency import Keyed
 from domain.ids import fingerprint
 from domain.payments.customers import customer_of
-from domain.payments.gateway import Payment, PaymentFailed, PaymentRefused, Payments, PaymentsUnavailable
+from domain.payments.gateway import (
+    CustomerGone,
+    Payment,
+    PaymentFailed,
+    PaymentRefused,
+    Payments,
+    PaymentsUnavailable,
+)
 from domain.webhooks.outbox import Environment
 
 TRIES = 3
@@ -133,11 +140,8 @@ def _withdraw(payments: Payments, intent_id: str) -> None:
 
 def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> Payment:
     if frozen.intent_id is None:
-        customer_id = _customer(connection, payments, frozen.user_id)
         try:
-            return payments.create_intent(
-                frozen.id, frozen.quote.amount_cents, frozen.receipt_email, customer_id
-            )
+            return _new_intent(connection, payments, frozen)
         except PaymentFailed:  # this checkout would get the same answer for a day: the next try is another's
             queries.cancel_checkout(connection, frozen.id)
             raise
@@ -147,12 +151,28 @@ def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> 
         return payments.find_intent(frozen.intent_id)
 
 
-def _customer(connection: Connection[Any], payments: Payments, user_id: UUID | None) -> str | None:
+def _new_intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> Payment:
+    """In the name of its customer; of a new one, when somebody deleted the old one at the service."""
+    gone = None
+    for _ in range(2):
+        customer_id = _customer(connection, payments, frozen.user_id, gone)
+        try:
+            return payments.create_intent(
+                frozen.id, frozen.quote.amount_cents, frozen.receipt_email, customer_id
+            )
+        except CustomerGone:
+            gone = customer_id
+    return payments.create_intent(frozen.id, frozen.quote.amount_cents, frozen.receipt_email, None)
+
+
+def _customer(
+    connection: Connection[Any], payments: Payments, user_id: UUID | None, gone: str | None
+) -> str | None:
     """The customer who pays. Nobody is kept from paying because the service cannot make one."""
     if user_id is None:
         return None
     try:
-        return customer_of(connection, payments, user_id)
+        return customer_of(connection, payments, user_id, gone)
     except (PaymentFailed, PaymentRefused):
         return None
 

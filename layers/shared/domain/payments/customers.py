@@ -9,10 +9,13 @@ from psycopg.rows import tuple_row
 from domain.payments.gateway import Payments
 
 
-def customer_of(connection: Connection[Any], payments: Payments, user_id: UUID) -> str:
-    """The customer of a student, made when missing. Not to be called inside a transaction.
+def customer_of(
+    connection: Connection[Any], payments: Payments, user_id: UUID, gone: str | None = None
+) -> str:
+    """The customer of a student, made when missing or when it is the one that is `gone` at the service.
 
-    Two who make it at once get one from the service; should they get two, the first stored is everybody's.
+    Not to be called inside a transaction. Two who make it at once get one from the service; should they get two, the
+    first stored is everybody's.
     """
     known, email, first_name, last_name = (
         connection.cursor(row_factory=tuple_row)
@@ -22,21 +25,23 @@ def customer_of(connection: Connection[Any], payments: Payments, user_id: UUID) 
         )
         .fetchall()[0]
     )
-    return str(
-        known
-        or _keep(connection, user_id, payments.create_customer(user_id, email, f"{first_name} {last_name}"))
-    )
+    if known is not None and known != gone:
+        return str(known)
+    made = payments.create_customer(user_id, email, f"{first_name} {last_name}", gone)
+    return _keep(connection, user_id, made, gone)
 
 
-def _keep(connection: Connection[Any], user_id: UUID, customer_id: str) -> str:
+def _keep(connection: Connection[Any], user_id: UUID, customer_id: str, gone: str | None) -> str:
+    """Store it where there is none or the one that is gone; answers who is stored then."""
     ((kept,),) = (
         connection.cursor(row_factory=tuple_row)
         .execute(
             """
-            UPDATE users SET stripe_customer_id = coalesce(stripe_customer_id, %(customer_id)s)
+            UPDATE users
+               SET stripe_customer_id = coalesce(nullif(stripe_customer_id, %(gone)s::text), %(customer_id)s)
              WHERE id = %(id)s RETURNING stripe_customer_id
             """,
-            {"id": user_id, "customer_id": customer_id},
+            {"id": user_id, "customer_id": customer_id, "gone": gone},
         )
         .fetchall()
     )

@@ -63,16 +63,27 @@ class PaymentRefused(Exception):
     """The service understood and will not do it; asking again changes nothing."""
 
 
+class CustomerGone(PaymentRefused):
+    """The service no longer has the customer that was named: somebody deleted them there."""
+
+
 class Payments(Protocol):
     """Every method may raise PaymentsUnavailable or PaymentRefused. None may be called inside a transaction."""
 
-    def create_customer(self, user_id: UUID, email: str, name: str) -> str:
-        """The service's record of a person; answers its id. The same person, e-mail and name get the same one."""
+    def create_customer(self, user_id: UUID, email: str, name: str, instead_of: str | None) -> str:
+        """The service's record of a person; answers its id.
+
+        The same person, e-mail and name get the same one, for a while even when it is gone; `instead_of` names the
+        one that is, and gets its one successor.
+        """
 
     def create_intent(
         self, checkout_id: UUID, amount_cents: int, receipt_email: str | None, customer_id: str | None
     ) -> Payment:
-        """The intent of a checkout: the same checkout, amount, e-mail and customer get the same intent."""
+        """The intent of a checkout: the same checkout, amount, e-mail and customer get the same intent.
+
+        Raises CustomerGone when there is no such customer.
+        """
 
     def revise_intent(self, intent_id: str, receipt_email: str | None) -> Payment:
         """Send the receipt elsewhere."""
