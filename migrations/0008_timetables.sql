@@ -1,13 +1,14 @@
 -- Courses with their tutors' calendars: what free times are made of. One row per tutor, best priority first, or one
 -- with nulls when nobody teaches the course. Planning it anew costs several times what running it does, so the plan
--- is kept; it is a plan for one course, since for several PostgreSQL would rather read the tables whole.
+-- is kept. It is a plan for one course, and for disks without arms: else PostgreSQL would rather read small tables
+-- whole, once per tutor.
 
 CREATE FUNCTION timetables(
     course_ids uuid[], first_day date, last_day date, from_instant timestamptz, to_instant timestamptz,
     at timestamptz)
     RETURNS TABLE (course_id uuid, title_fr text, student_rate_cad numeric, tutor_id uuid, display_name text,
                    weekly int[], exceptions int[], taken_from bytea, taken_until bytea)
-    STABLE LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS
+    STABLE LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET random_page_cost = 1.1 AS
 $$
 DECLARE
     wanted uuid;
