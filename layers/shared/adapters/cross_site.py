@@ -20,4 +20,4 @@ def is_forged(method: str, headers: Mapping[str, str]) -> bool:
     if origin is None:
         return headers.get("sec-fetch-site") == "cross-site"
     own = f"{headers.get('x-forwarded-proto', 'https')}://{headers.get('host')}"
-    return origin not in (own, *optional_setting("ALLOWED_ORIGINS").split(","))
+    return not origin or origin not in (own, *optional_setting("ALLOWED_ORIGINS").split(","))
