@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from local.seed_sale import COUPON, insert_sale
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -179,6 +181,7 @@ def apply(database_url: str, password_hash: str, now: datetime) -> None:
         _insert_availability_exceptions(cursor, today)
         _insert_time_offs(cursor, today)
         _insert_coupons(cursor, today)
+        insert_sale(cursor, _id, today)
 
 
 def _account(email: str) -> dict[str, str]:
@@ -352,7 +355,7 @@ def _insert_coupons(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
         ("BIENVENUE20", "fixed", "20.00", None, None, 0),
         ("GRATUIT100", "percent", "100.00", None, None, 0),
         ("RENTREE", "percent", "15.00", today - timedelta(days=30), None, 0),
-        ("COMPLET", "fixed", "10.00", None, 25, 25),
+        (COUPON, "fixed", "45.00", None, 1, 1),
     )
     cursor.executemany(
         """

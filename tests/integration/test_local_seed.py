@@ -1,10 +1,11 @@
 """The demonstration data says what the tour of the product needs."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from domain.audit.audit import audit
 from local import seed
 from tests.conftest import Database
 
@@ -74,6 +75,26 @@ def test_coupons_can_and_cannot_be_used(seeded: psycopg.Connection, code: str, u
     assert row == (usable,)
 
 
+def test_what_is_used_up_was_used_in_an_order(seeded: psycopg.Connection) -> None:
+    assert one(
+        seeded,
+        """
+        SELECT code, redemption_count, max_redemptions, orders.total_cad::text
+          FROM coupons JOIN coupon_redemptions USING (code) JOIN orders ON orders.id = order_id
+        """,
+    ) == ("COMPLET", 1, 1, "0.00")
+
+
+@pytest.mark.parametrize("days", range(7))
+def test_the_audit_finds_nothing(database: Database, connection: psycopg.Connection, days: int) -> None:
+    """Whatever the weekday, on the day of seeding and a month later."""
+    now = NOW + timedelta(days=days)
+    seed.apply(database.url, "a hash", now)
+
+    assert audit(connection, now) == []
+    assert audit(connection, now + timedelta(days=31)) == []
+
+
 def test_everybody_can_sign_in(seeded: psycopg.Connection) -> None:
     accounts = seed.accounts()
     emails = {account["email"] for account in [accounts["admin"], accounts["student"], *accounts["tutors"]]}
@@ -83,7 +104,10 @@ def test_everybody_can_sign_in(seeded: psycopg.Connection) -> None:
 
 
 def test_seeding_twice_changes_nothing(database: Database, seeded: psycopg.Connection) -> None:
-    count = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM availability_rules)"
+    count = """
+        SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM availability_rules), (SELECT count(*) FROM orders),
+               (SELECT count(*) FROM appointments), (SELECT sum(redemption_count) FROM coupons)
+        """
     before = one(seeded, count)
 
     seed.apply(database.url, "another hash", NOW)
