@@ -16,8 +16,17 @@ import pytest
 import stripe
 
 from adapters import database, http, jobs, stripe_payments
-from tests.support.browser import Answer, Browser
+from domain.throttling.limits import (
+    CART_ADDS,
+    CHECKOUTS,
+    COUPON_REFUSALS,
+    EMAIL_CHECKS,
+    RESETS_OF_EMAIL,
+    SIGN_IN_FAILURES,
+)
+from tests.support.browser import ADDRESS, Answer, Browser
 from tests.support.guest import Guest
+from tests.support.people import account, sign_in
 from tests.support.world import World, toronto, wanted
 
 SLUG = "francais-secondaire"
@@ -25,6 +34,7 @@ TEN, ELEVEN = toronto(20, 10), toronto(20, 11)
 
 EMAIL = "zulma.quessy@exemple.ca"
 PASSWORD = "Xylophone-Cramoisi-91"
+NEW_PASSWORD = "Contrebasse-Turquoise-47"
 DATABASE_PASSWORD = "Motdepasse-De-La-Base"
 ACCOUNT = {
     "email": EMAIL,
@@ -39,6 +49,8 @@ CONTACT = {EMAIL, "Zulmanette", "Quessyville", "+14385550187", "438 555-0187"}
 """What an event may say of a buyer, in the fields that are for it."""
 CONTACT_FIELDS = {"email", "first_name", "last_name", "phone"}
 CARD_WORDS = {"pm_card", "visa", "4242", "cvc", "card_number"}
+
+RESETS = "SELECT body FROM outbox WHERE type = 'password.reset_requested'"
 
 TUTOR_NAME = "Mme Ornithorynque"
 TUTOR_EMAIL = "paie.secrete@exemple.ca"
@@ -304,6 +316,132 @@ def test_a_declined_card_is_not_spoken_of(
     assert guest.asks().body == {"status": "requires_payment", "order": None, "session_token": None}
     assert [answer.status for answer in scene.world.webhooks("payment_intent.payment_failed")] == [200]
     assert found(everything(logs, capfd), *private(scene, guest)) == set()
+
+
+# --- The account's secrets ----------------------------------------------------------------------------------
+
+
+def token_that_was_sent(scene: Scene) -> str:
+    """What only Make.com's e-mail says."""
+    [event] = scene.world.rows(RESETS)
+    return str(json.loads(bytes(event["body"]))["payload"]["reset_token"])
+
+
+def new_password(token: str) -> dict[str, str]:
+    return {"token": token, "password": NEW_PASSWORD, "password_confirmation": NEW_PASSWORD}
+
+
+def test_getting_into_an_account_leaves_nothing_in_the_logs(
+    scene: Scene, logs: Callable[[], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    account(scene.world, EMAIL, password=PASSWORD)
+    browser, guest = scene.world.browser(), scene.guest()
+    guest.chooses(wanted(scene.course, TEN))
+    cart_cookie = guest.browser.cookies["cart_session_id"]
+    person = {name: ACCOUNT[name] for name in ("first_name", "last_name", "phone")}
+    changed = {"current_password": PASSWORD, "password": NEW_PASSWORD, "password_confirmation": NEW_PASSWORD}
+
+    session = sign_in(guest.browser, EMAIL, PASSWORD).body["session_token"]
+    statuses = [
+        guest.browser.patch("/v1/me", person).status,
+        guest.browser.get("/v1/me", authorization=f"Bearer {session}").status,
+        guest.browser.post("/v1/me/password", changed).status,
+        guest.browser.post("/v1/auth/sign-out", None, idempotency_key=session).status,
+        browser.post("/v1/auth/password-reset", {"email": EMAIL}).status,
+    ]
+    reset = token_that_was_sent(scene)
+    confirmed = browser.post("/v1/auth/password-reset/confirm", new_password(reset))
+
+    assert [*statuses, confirmed.status] == [200, 200, 204, 204, 202, 204]
+    hidden = {*CONTACT, PASSWORD, NEW_PASSWORD, session, cart_cookie, reset, ADDRESS, DATABASE_PASSWORD}
+    assert found(everything(logs, capfd), *hidden) == set()
+
+
+def test_no_refusal_of_an_account_repeats_what_was_sent(
+    scene: Scene, logs: Callable[[], str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(scene.world, EMAIL, password=PASSWORD)
+    browser = scene.world.browser()
+    session = sign_in(browser, EMAIL, PASSWORD).body["session_token"]
+    scene.world.heard.clear()
+    wrong = PASSWORD[::-1]
+    mistyped = {"password": NEW_PASSWORD, "password_confirmation": PASSWORD}
+    for limit in (SIGN_IN_FAILURES, RESETS_OF_EMAIL, EMAIL_CHECKS, CHECKOUTS, CART_ADDS, COUPON_REFUSALS):
+        monkeypatch.setenv(limit.name, "3")
+
+    codes = [
+        sign_in(browser, EMAIL, wrong).code,
+        sign_in(browser, f"{EMAIL} {EMAIL}", wrong).code,
+        browser.post("/v1/auth/sign-in", {"email": EMAIL, "password": [wrong]}).code,
+        browser.post("/v1/auth/sign-in", f'{{"email": "{EMAIL}", "password": "{wrong}"').code,
+        browser.post("/v1/auth/sign-in", f"email={EMAIL}", content_type="text/plain").code,
+        sign_in(browser, EMAIL, wrong).code,
+        sign_in(browser, EMAIL, PASSWORD).code,
+        browser.post("/v1/auth/password-reset/confirm", new_password(wrong)).code,
+        browser.post("/v1/auth/password-reset/confirm", {**mistyped, "token": wrong}).code,
+        browser.post("/v1/me/password", {**mistyped, "current_password": wrong}).code,
+        browser.patch("/v1/me", {"phone": f"{EMAIL} poste 3"}).code,
+        browser.patch("/v1/me", {"first_name": ["Zulmanette"]}).code,
+        browser.patch("/v1/me", {"email": EMAIL}).code,
+        browser.get("/v1/me", authorization=f"Bearer {wrong}").code,
+        browser.post("/v1/checkout", {"billing": BILLING}, idempotency_key=EMAIL + "\x7f").code,
+        browser.post("/v1/checkout", {"billing": BILLING}, origin=f"https://{EMAIL}").code,
+        browser.post("/v1/checkout", {"billing": BILLING | {"country": BILLING["city"]}}).code,
+        *(browser.post("/v1/checkout", {"billing": BILLING}).code for _ in range(4)),
+        [browser.post("/v1/auth/password-reset", {"email": EMAIL}) for _ in range(4)][-1].code,
+        [browser.post("/v1/checkout/email-check", {"email": EMAIL}) for _ in range(4)][-1].code,
+        [browser.put("/v1/cart/coupon", {"code": PASSWORD}) for _ in range(4)][-1].code,
+    ]
+
+    assert codes == [
+        "INVALID_CREDENTIALS",
+        "EMAIL_INVALID",
+        "VALIDATION_FAILED",
+        "MALFORMED_JSON",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "INVALID_CREDENTIALS",
+        "RATE_LIMITED",
+        "RESET_TOKEN_INVALID",
+        "PASSWORD_MISMATCH",
+        "RATE_LIMITED",
+        "VALIDATION_FAILED",
+        "VALIDATION_FAILED",
+        "VALIDATION_FAILED",
+        "UNAUTHENTICATED",
+        "VALIDATION_FAILED",
+        "CROSS_SITE_REQUEST",
+        "VALIDATION_FAILED",
+        *["CART_EMPTY"] * 3,
+        "RATE_LIMITED",
+        *["RATE_LIMITED"] * 3,
+    ]
+    reset = {json.loads(bytes(row["body"]))["payload"]["reset_token"] for row in scene.world.rows(RESETS)}
+    hidden = {*CONTACT, *BILLING.values(), PASSWORD, wrong, NEW_PASSWORD, session, ADDRESS, *reset}
+    hidden -= {"QC", "CA"}
+    assert len(reset) == 3
+    assert found(refusals(scene.world.heard), *hidden) == set()
+    assert found(everything(logs, capfd), *hidden) == set()
+
+
+def test_a_failure_at_the_door_quotes_nobody(
+    scene: Scene, logs: Callable[[], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The database refuses the row, and says which: `Failing row contains (…)`."""
+    account(scene.world, EMAIL, password=PASSWORD)
+    browser = scene.world.browser()
+    for table in ("auth_sessions", "password_reset_tokens"):
+        scene.world.connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK (false) NOT VALID")
+
+    codes = [
+        sign_in(browser, EMAIL, PASSWORD).code,
+        browser.post("/v1/auth/password-reset", {"email": EMAIL}).code,
+    ]
+
+    assert codes == ["INTERNAL_ERROR", "INTERNAL_ERROR"]
+    hidden = {*CONTACT, PASSWORD, ADDRESS, DATABASE_PASSWORD}
+    assert found(logs(), "refuse") == {"refuse"}
+    assert found(refusals(scene.world.heard), *hidden) == set()
+    assert found(everything(logs, capfd), *hidden) == set()
 
 
 # --- The tutor's secrets ------------------------------------------------------------------------------------

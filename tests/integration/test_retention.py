@@ -212,6 +212,17 @@ def test_a_way_back_into_an_account_is_deleted_once_it_has_expired(archive: Arch
     ]
 
 
+def test_who_may_do_everything_again_is_not_remembered(archive: Archive) -> None:
+    for number, spent_until in enumerate((NOW - DAY, NOW, NOW + MOMENT)):
+        archive.connection.execute(
+            "INSERT INTO allowances (bucket, subject, spent_until) VALUES ('EMAIL_CHECKS_PER_MINUTE', %s, %s)",
+            (bytes([number]) * 32, spent_until),
+        )
+
+    assert archive.run() == {"allowances_deleted": 2}
+    assert archive.connection.execute("SELECT subject FROM allowances").fetchall() == [(b"\2" * 32,)]
+
+
 def test_stripe_s_events_are_remembered_for_thirteen_months(archive: Archive) -> None:
     for name, received_at in (("evt_old", NOW - 397 * DAY - MOMENT), ("evt_kept", NOW - 397 * DAY)):
         archive.connection.execute(
