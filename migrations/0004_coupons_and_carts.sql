@@ -50,16 +50,6 @@ CREATE TABLE cart_items (
 );
 CREATE INDEX cart_items_of_cart ON cart_items (cart_id) WHERE removed_at IS NULL;
 
--- A cart as it is read: its coupon, and one row per session by start (one without a session when it is empty).
--- A lapsed hold is lost when its time is taken, or no longer taught.
-CREATE TYPE cart_row AS (
-    cart_id uuid, version integer,
-    coupon_id uuid, code text, coupon_type text, value numeric, starts_at timestamptz, ends_at timestamptz,
-    max_redemptions integer, redemption_count integer, coupon_active boolean,
-    item_id uuid, course_id uuid, course_title_fr text, tutor_id uuid, tutor_display_name text, tutor_selection text,
-    start_datetime timestamptz, duration_min smallint, price_cad numeric, hold_expires_at timestamptz,
-    held boolean, lost boolean);
-
 CREATE FUNCTION find_cart(owner_id uuid, owner_session bytea) RETURNS uuid STABLE LANGUAGE plpgsql AS
 $$
 BEGIN
@@ -67,39 +57,6 @@ BEGIN
         RETURN (SELECT id FROM carts WHERE user_id = owner_id);
     END IF;
     RETURN (SELECT id FROM carts WHERE session_hash = owner_session);
-END
-$$;
-
--- Planning its joins anew costs several times what running them does, so the plan is kept.
-CREATE FUNCTION read_cart(cart uuid, at timestamptz) RETURNS SETOF cart_row
-    STABLE LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS
-$$
-BEGIN
-    RETURN QUERY
-    SELECT carts.id, carts.version,
-           coupons.id, coupons.code, coupons.type::text, coupons.value, coupons.starts_at, coupons.ends_at,
-           coupons.max_redemptions, coupons.redemption_count, coupons.active,
-           item.id, item.course_id, course.title_fr, item.tutor_id, tutor.display_name, item.tutor_selection::text,
-           item.start_datetime, item.duration_min, item.line_total_cad, item.hold_expires_at,
-           hold.id IS NOT NULL,
-           hold.id IS NULL AND (
-               NOT (course.active AND tutor.active AND coalesce(assignment.active, false))
-               OR EXISTS (
-                   SELECT FROM time_claims AS other
-                    WHERE other.tutor_id = item.tutor_id AND other.id <> item.id
-                      AND other.during && tstzrange(item.start_datetime,
-                              item.start_datetime + make_interval(mins => item.duration_min::int))
-                      AND (other.kind = 'appointment' OR other.expires_at > at)))
-      FROM carts
-      LEFT JOIN coupons ON coupons.id = carts.coupon_id
-      LEFT JOIN cart_items AS item ON item.cart_id = carts.id AND item.removed_at IS NULL
-      LEFT JOIN courses AS course ON course.id = item.course_id
-      LEFT JOIN tutors AS tutor ON tutor.id = item.tutor_id
-      LEFT JOIN tutor_courses AS assignment
-        ON assignment.tutor_id = item.tutor_id AND assignment.course_id = item.course_id
-      LEFT JOIN time_claims AS hold ON hold.id = item.id AND hold.kind = 'hold' AND hold.expires_at > at
-     WHERE carts.id = cart
-     ORDER BY item.start_datetime, item.id;
 END
 $$;
 

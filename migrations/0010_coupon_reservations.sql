@@ -75,10 +75,19 @@ BEGIN
 END
 $$;
 
-ALTER TYPE cart_row RENAME ATTRIBUTE redemption_count TO uses_taken;
-ALTER TYPE cart_row ADD ATTRIBUTE credits_available numeric;
+-- A cart as it is read: its coupon, and one row per session by start (one without a session when it is empty).
+-- A lapsed hold is lost when its time is taken, or no longer taught.
+CREATE TYPE cart_row AS (
+    cart_id uuid, version integer,
+    coupon_id uuid, code text, coupon_type text, value numeric, starts_at timestamptz, ends_at timestamptz,
+    max_redemptions integer, uses_taken integer, coupon_active boolean,
+    item_id uuid, course_id uuid, course_title_fr text, tutor_id uuid, tutor_display_name text, tutor_selection text,
+    start_datetime timestamptz, duration_min smallint, price_cad numeric, hold_expires_at timestamptz,
+    held boolean, lost boolean,
+    credits_available numeric);
 
-CREATE OR REPLACE FUNCTION read_cart(cart uuid, at timestamptz) RETURNS SETOF cart_row
+-- Planning its joins anew costs several times what running them does, so the plan is kept.
+CREATE FUNCTION read_cart(cart uuid, at timestamptz) RETURNS SETOF cart_row
     STABLE LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS
 $$
 BEGIN

@@ -24,7 +24,7 @@ def open_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> None:
 
 
 def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
-    """The buyer's cart as it stands, a row per session (0004); no row when there is none."""
+    """The buyer's cart as it stands, a row per session (0010); no row when there is none."""
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
         "SELECT * FROM read_cart(find_cart(%(user_id)s, %(session_hash)s), %(now)s)",
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},

@@ -28,7 +28,7 @@ def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartV
 
 
 def find_cart(answer: Iterable[Any]) -> Cart | None:
-    """The cart out of the rows of type `cart_row` (0004, 0010), or None when there are none."""
+    """The cart out of the rows of type `cart_row` (0010), or None when there are none."""
     rows = list(answer)
     if not rows:
         return None
