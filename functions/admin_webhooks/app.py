@@ -247,7 +247,7 @@ def resume(request: Request, name: str, how: Resumption) -> Response[Changed]:
 def send_test(request: Request, name: str) -> Response[Tested]:
     visit, actor_id = _admitted(request)
 
-    from adapters.make import post_ping  # loads urllib3, which only this needs
+    from adapters.make import post_ping  # loads what only this needs
 
     replay.note_test(visit.connection, actor_id, name, visit.now)
     failure = post_ping(name, visit.now)

@@ -103,6 +103,11 @@ class Post:
         ).fetchall()
 
 
+def alerts(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the operators are told of."""
+    return [vars(entry)["alert"] for entry in caplog.records if entry.message == "webhook alert"]
+
+
 def record(message_id: str, body: str) -> dict[str, Any]:
     return {
         "messageId": message_id,
@@ -384,7 +389,7 @@ def test_a_receiver_that_is_not_there_is_a_failure(post: Post, monkeypatch: pyte
     post.dispatch_all()
 
     assert post.make.types == ["booking.created"]
-    assert post.outbox("status, last_error")[0] == ("retrying", "NewConnectionError")
+    assert post.outbox("status, last_error")[0] == ("retrying", "ConnectionRefusedError")
 
 
 def test_an_event_without_url_is_skipped(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,18 +405,23 @@ def test_an_event_without_url_is_skipped(post: Post, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "reason"),
     [
-        "http://localhost:{port}/signup",
-        "http://make.127.0.0.1.exemple.ca:{port}/signup",
-        "http://127.0.0.1@exemple.ca:{port}/signup",
-        "http://moi:secret@127.0.0.1:{port}/signup",
-        "http://127.0.0.2:{port}/signup",
-        "nulle part",
+        ("http://localhost:{port}/signup", "the URL is not on the allow-list"),
+        ("http://make.127.0.0.1.exemple.ca:{port}/signup", "the URL is not on the allow-list"),
+        ("http://127.0.0.1@exemple.ca:{port}/signup", "the URL is not on the allow-list"),
+        ("http://moi:secret@127.0.0.1:{port}/signup", "the URL is not on the allow-list"),
+        ("http://127.0.0.2:{port}/signup", "the URL is not on the allow-list"),
+        ("ftp://127.0.0.1:{port}/signup", "the URL is not https"),
+        ("127.0.0.1:{port}/signup", "the URL lacks its https:// or its host"),
+        ("hook.make.com/signup", "the URL lacks its https:// or its host"),
+        ("nulle part", "the URL lacks its https:// or its host"),
+        ("http://[127.0.0.1:{port}/signup", "the URL is not one"),
+        ("http://127.0.0.1:{port}/nulle part", "the URL or the API key has characters it cannot have"),
     ],
 )
-def test_a_host_that_is_not_allowed_is_never_called(
-    post: Post, monkeypatch: pytest.MonkeyPatch, url: str
+def test_an_url_that_cannot_be_is_never_called_and_said_to_be_wrong(
+    post: Post, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str, reason: str
 ) -> None:
     port = post.make.url.rpartition(":")[2]
     monkeypatch.setenv("MAKE_SIGNUP_WEBHOOK_URL", url.format(port=port))
@@ -419,16 +429,49 @@ def test_a_host_that_is_not_allowed_is_never_called(
     post.dispatch_all()
 
     assert post.make.types == ["booking.created"]
-    assert post.outbox("status, last_error")[0] == ("retrying", "the URL is not on the allow-list")
+    assert post.outbox("status, attempts, last_error")[0] == ("retrying", 1, reason)
+    assert alerts(caplog) == ["url_refused"]
 
 
-def test_nothing_leaves_unsigned(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MAKE_SIGNUP_WEBHOOK_SECRET")
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("MAKE_SIGNUP_WEBHOOK_SECRET", "", "the signing secret is missing"),
+        ("MAKE_SIGNUP_WEBHOOK_SECRET", "whsec_é", "a signing secret is not whsec_ and base64"),
+        ("MAKE_SIGNUP_WEBHOOK_SECRET", "motdepasse!", "a signing secret is not whsec_ and base64"),
+        ("MAKE_WEBHOOK_API_KEY", "une\nclé", "the URL or the API key has characters it cannot have"),
+        ("MAKE_WEBHOOK_API_KEY", "clé 🔑", "the URL or the API key has characters it cannot have"),
+    ],
+)
+def test_nothing_leaves_unsigned_nor_with_a_key_that_cannot_be(
+    post: Post,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    setting: str,
+    value: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv(setting, value)
     post.somebody_books()
-    post.dispatch_all()
+    post.dispatch(post.take()[0])
 
-    assert post.make.types == ["booking.created"]
-    assert post.outbox("status, last_error")[0] == ("retrying", "the signing secret is missing")
+    assert post.make.posted == []
+    assert post.outbox("status, attempts, last_error")[0] == ("retrying", 1, reason)
+    assert alerts(caplog) == ["url_refused"]
+
+
+def test_once_the_url_is_mended_what_waited_leaves_by_itself(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setenv("MAKE_SIGNUP_WEBHOOK_URL", post.make.url.removeprefix("http://"))
+        post.somebody_books()
+        post.dispatch_all()
+    post.world.clock.advance(minutes=1)
+
+    assert post.relay() == 1
+    post.dispatch_all()
+    assert post.make.types == ["booking.created", "signup"]
 
 
 def test_while_delivery_is_switched_off_events_wait(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

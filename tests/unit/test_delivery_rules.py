@@ -4,14 +4,14 @@ import random
 import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from adapters.make import Forbidden, checked_address, headers_of, read_retry_after, signing_secrets
+from adapters.make import headers_of, read_retry_after, signing_secrets
+from adapters.posting import Misconfigured, checked_address, split
 from domain.webhooks.delivery import Delivery, Failure
 from domain.webhooks.retries import LONGEST_RETRY_AFTER, RETRY_DELAYS, delay_after
 
@@ -51,7 +51,7 @@ def test_without_a_wish_a_delay_is_within_a_fifth_of_the_plan(attempt: int, draw
     assert planned * 0.8 <= delay <= planned * 1.2 + timedelta(microseconds=1)
 
 
-@pytest.mark.parametrize("failure", [Failure("429", "http_4xx", 429), Failure("ReadTimeoutError", "timeout")])
+@pytest.mark.parametrize("failure", [Failure("429", "http_4xx", 429), Failure("TimeoutError", "timeout")])
 def test_who_is_overloaded_is_left_alone_for_a_minute(failure: Failure) -> None:
     assert delay_after(1, failure, 0) == timedelta(minutes=1)
 
@@ -84,6 +84,11 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, asked: timedelta | 
         ("https://hook.make.com/x", "169.254.169.254", "private address"),
         ("https://hook.make.com/x", "::1", "private address"),
         ("https://hook.make.com/x", "::ffff:10.0.0.7", "private address"),
+        ("https://hook.make.com:443443/x", "8.8.8.8", "no such port"),
+        ("hook.make.com/x", "8.8.8.8", "lacks its https://"),
+        ("hook.make.com:443/x", "8.8.8.8", "lacks its https://"),
+        ("https:///x", "8.8.8.8", "lacks its https:// or its host"),
+        ("https://[hook.make.com/x", "8.8.8.8", "is not one"),
     ],
 )
 def test_only_https_to_a_public_address_of_an_allowed_host(
@@ -91,13 +96,13 @@ def test_only_https_to_a_public_address_of_an_allowed_host(
 ) -> None:
     """e.3-9: the address is looked at, and it is the one that is connected to."""
     resolves_to(monkeypatch, address)
-    with pytest.raises(Forbidden, match=reason):
-        checked_address(urlsplit(url))
+    with pytest.raises(Misconfigured, match=reason):
+        checked_address(split(url))
 
 
 def test_a_public_address_of_an_allowed_host_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     resolves_to(monkeypatch, "8.8.8.8")
-    assert checked_address(urlsplit("https://hook.make.com/x")) == ("8.8.8.8", 443)
+    assert checked_address(split("https://hook.make.com/x")) == ("8.8.8.8", 443)
 
 
 def test_while_a_secret_is_replaced_both_sign(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,9 +48,11 @@ class Failure:
 
     @property
     def url_is_wrong(self) -> bool:
-        """Moved, or its key revoked: somebody must look at once."""
+        """Moved, its key revoked, or nothing that can be posted to: somebody must look at once."""
         code = self.status_code
-        return code is not None and (300 <= code < 400 or code in (401, 403))
+        if code is None:
+            return self.error_class == "configuration"
+        return 300 <= code < 400 or code in (401, 403)
 
 
 class EndpointMissing(Exception):
