@@ -1,7 +1,6 @@
 """Two at once on one appointment, or for one time: one wins, the other hears why, one fact is told (spec 2.8)."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,18 +15,15 @@ from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, complete, reactivate
 from domain.appointments.completion import complete_past
 from domain.appointments.reschedule import reschedule
-from domain.errors import Refused
 from local.postgres import Server
 from tests.conftest import Database
 from tests.support.booked_student import BookedStudent
-from tests.support.race import at_once, until_blocked, while_locked
+from tests.support.changes import DONE, Change, all_wait_for_the_tutor, outcome
+from tests.support.race import at_once, uncommitted, until_blocked
 from tests.support.rush import HELD, adds, guest, no_deadlock, overlapping_claims, rush, session
 from tests.support.world import World, toronto, wanted
 
 TEN, ELEVEN, FRIDAY = toronto(20, 10), toronto(20, 11), toronto(22, 10)
-DONE = "done"
-
-type Change = Callable[[Connection[Any]], object]
 
 
 @dataclass
@@ -47,19 +43,6 @@ def zoe(world: World, shop: Shop) -> BookedStudent:
     return BookedStudent.of(world, wanted(shop.course, TEN), wanted(shop.course, ELEVEN))
 
 
-def outcome(change: Change) -> Callable[[Connection[Any]], str]:
-    """What came of a change: DONE, or the code of its refusal."""
-
-    def visit(connection: Connection[Any]) -> str:
-        try:
-            change(connection)
-        except Refused as refused:
-            return refused.code
-        return DONE
-
-    return visit
-
-
 def cancels(zoe: BookedStudent, appointment_id: UUID, now: datetime) -> Change:
     return lambda connection: cancel(connection, By("student", zoe.user_id), appointment_id, None, "dev", now)
 
@@ -68,21 +51,6 @@ def moves(zoe: BookedStudent, appointment_id: UUID, start: datetime, now: dateti
     return lambda connection: reschedule(
         connection, By("student", zoe.user_id), appointment_id, start, "Examen", "dev", now
     )
-
-
-def all_wait_for_the_tutor(database: Database, *changes: Change) -> list[str]:
-    """Every change has begun and waits; then all are let go at once."""
-    with while_locked(database.url, "SELECT FROM tutors FOR UPDATE", len(changes)) as let_go:
-        connections = [psycopg.connect(database.url, autocommit=True) for _ in changes]
-        actions = [
-            partial(outcome(change), connection)
-            for change, connection in zip(changes, connections, strict=True)
-        ]
-        *futures, released = at_once(*actions, let_go)
-        released.result()
-        for connection in connections:
-            connection.close()
-    return [str(future.result()) for future in futures]
 
 
 def ids(zoe: BookedStudent) -> list[UUID]:
@@ -100,7 +68,7 @@ def test_of_two_cancellations_one_credits(world: World, database: Database, zoe:
     first, _ = ids(zoe)
     change = cancels(zoe, first, world.clock())
 
-    outcomes = all_wait_for_the_tutor(database, change, change)
+    outcomes = all_wait_for_the_tutor(database.url, change, change)
 
     assert sorted(outcomes) == ["NOT_CANCELLABLE", DONE]
     assert world.rows("SELECT sum(amount_cad)::text AS credit FROM credit_transactions") == [
@@ -115,7 +83,7 @@ def test_of_a_cancellation_and_a_move_either_wins(
     first, _ = ids(zoe)
 
     cancelled, moved = all_wait_for_the_tutor(
-        database, cancels(zoe, first, world.clock()), moves(zoe, first, FRIDAY, world.clock())
+        database.url, cancels(zoe, first, world.clock()), moves(zoe, first, FRIDAY, world.clock())
     )
 
     # Moved first, it can still be cancelled afterwards; cancelled first, it cannot be moved.
@@ -131,7 +99,7 @@ def test_of_a_cancellation_and_a_move_either_wins(
 def test_of_two_moves_to_one_time_one_has_it(world: World, database: Database, zoe: BookedStudent) -> None:
     changes = [moves(zoe, appointment_id, FRIDAY, world.clock()) for appointment_id in ids(zoe)]
 
-    outcomes = all_wait_for_the_tutor(database, *changes)
+    outcomes = all_wait_for_the_tutor(database.url, *changes)
 
     assert sorted(outcomes) == ["SLOT_UNAVAILABLE", DONE]
     assert (facts(world, *CHANGES), overlapping_claims(world.connection)) == (1, 0)
@@ -143,7 +111,7 @@ def test_two_appointments_cannot_change_places_without_each_other_s_leave(
     first, second = ids(zoe)
 
     outcomes = all_wait_for_the_tutor(
-        database, moves(zoe, first, ELEVEN, world.clock()), moves(zoe, second, TEN, world.clock())
+        database.url, moves(zoe, first, ELEVEN, world.clock()), moves(zoe, second, TEN, world.clock())
     )
 
     assert outcomes == ["SLOT_UNAVAILABLE"] * 2
@@ -234,7 +202,7 @@ def test_what_the_job_has_completed_meanwhile_cannot_be_moved(
     def move(connection: Connection[Any]) -> object:
         return reschedule(connection, admin, first, FRIDAY, None, "dev", now)
 
-    with psycopg.connect(database.url) as job, psycopg.connect(database.url, autocommit=True) as connection:
+    with uncommitted(database.url) as job, psycopg.connect(database.url, autocommit=True) as connection:
         job.execute("SELECT")  # the job's transaction is then a part of this one
         assert complete_past(job, "dev", now, 100) == 1
         moved, committed = at_once(
@@ -242,7 +210,7 @@ def test_what_the_job_has_completed_meanwhile_cannot_be_moved(
         )
         committed.result()
 
-    assert moved.result() == "APPOINTMENT_PAST"
+    assert (moved.result(), committed.result()) == ("APPOINTMENT_PAST", DONE)
     assert facts(world, *CHANGES) == 1
 
 

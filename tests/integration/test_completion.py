@@ -21,7 +21,7 @@ from functions.appointment_completion import app
 from tests.conftest import Database
 from tests.support.booked import book
 from tests.support.browser import CONTEXT
-from tests.support.race import at_once
+from tests.support.race import at_once, uncommitted
 from tests.support.rush import rush
 from tests.support.school import School
 from tests.support.tables import nothing_written
@@ -281,7 +281,7 @@ def test_many_runs_at_once_complete_each_session_once(lessons: Lessons, configur
 
 def test_a_session_somebody_is_cancelling_is_not_waited_for(lessons: Lessons, configured: Database) -> None:
     cancelled, other = lessons.ended(NOW - SECOND, NOW - 2 * HOUR)
-    with psycopg.connect(configured.url) as admin:
+    with uncommitted(configured.url) as admin:
         change_status.cancel(admin, By("admin", lessons.student), cancelled, None, "dev", NOW)
 
         assert lessons.run() == 1

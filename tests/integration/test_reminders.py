@@ -21,6 +21,7 @@ from functions.reminders import app
 from tests.conftest import Database
 from tests.support.booked import book
 from tests.support.browser import CONTEXT
+from tests.support.race import uncommitted
 from tests.support.rush import rush
 from tests.support.school import School
 from tests.support.tables import nothing_written
@@ -256,7 +257,7 @@ def test_a_session_somebody_is_moving_waits_and_is_judged_as_it_was_left(
 ) -> None:
     first, second = toronto(19, 9), toronto(19, 15)
     [appointment] = diary.books(first)
-    with psycopg.connect(configured.url) as tutor:
+    with uncommitted(configured.url) as tutor:
         reschedule(tutor, diary.admin, appointment, second, None, "dev", NOW)
         assert diary.run(NOW) == 0
         tutor.commit()

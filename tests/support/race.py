@@ -38,6 +38,14 @@ def while_locked(url: str, statement: str, waiting: int) -> Iterator[Callable[[]
         yield let_go
 
 
+@contextmanager
+def uncommitted(url: str) -> Iterator[Connection[Any]]:
+    """A connection in a transaction that stays open until its `commit`: a use case's own only nests in it."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT")
+        yield connection
+
+
 def until_blocked(watcher: Connection[Any], waiting: int) -> None:
     """Answer when so many connections of this database wait for a lock."""
     deadline = time.monotonic() + PATIENCE_SECONDS
