@@ -11,7 +11,7 @@ from reportlab.lib.pagesizes import LETTER
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import cm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from domain import french
 from domain.orders.own_orders import Receipt
@@ -60,8 +60,7 @@ def write_receipt(receipt: Receipt) -> bytes:
         Spacer(0, 0.9 * cm),
         _lines(receipt),
         Spacer(0, 0.4 * cm),
-        _totals(receipt),
-        *_returned(receipt),
+        KeepTogether([_totals(receipt), *_returned(receipt)]),
     ]
     footer = _footer(receipt)
     document.build(content, onFirstPage=footer, onLaterPages=footer)
@@ -162,6 +161,7 @@ def _amounts(rows: list[tuple[str, str, bool]]) -> Flowable:
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("TOPPADDING", (0, 0), (-1, -1), 2),
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+                ("LEFTPADDING", (0, 0), (0, -1), 0),
                 _FLUSH,
                 *rules,
             ]
