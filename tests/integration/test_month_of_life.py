@@ -18,9 +18,7 @@ from time import perf_counter
 import psycopg
 import pytest
 import stripe
-from argon2 import PasswordHasher
 
-from domain.accounts import passwords
 from tests.support.life import make as make_com
 from tests.support.life.books import Books
 from tests.support.life.figures import table
@@ -40,8 +38,7 @@ SEED = os.environ.get("SEED")
 
 @pytest.fixture
 def life(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
-    # Neither the cost of a password nor the pauses of Stripe's library are what is tried here.
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    # The pauses of Stripe's library are not what is tried here.
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
     monkeypatch.setattr(psycopg, "connect", Mortal.connect)
     seed = int(SEED) if SEED else SystemRandom().randrange(1_000_000)

@@ -38,10 +38,11 @@ from tests.support.life.school import COUPONS, Faculty
 from tests.support.world import FORM, World, form
 
 MINUTES_AWAKE = 16 * 60
-BUYS, CANCELS, MOVES, REFUNDS = 0.12, 0.02, 0.03, 0.001
+BUYS, CANCELS, MOVES, REFUNDS = 0.15, 0.02, 0.03, 0.001
 """How often a day, for each student."""
 AHEAD_DAYS = 14
 DAYS_LOOKED_AT = 4
+HOLD_MINUTES = 16
 DIES = 0.02
 SOON = timedelta(hours=30)
 
@@ -115,15 +116,17 @@ class People:
         self._recognise(person)
         self._tidy_up(person)
         wanted = [session for _ in range(self._dice.choice([1, 1, 2])) for session in self._choice()]
-        if not wanted:
-            return
+        if wanted:
+            self._chooses(person, wanted)
+
+    def _chooses(self, person: Person, wanted: list[WantedSession]) -> None:
         add_items(database.connection(), person.buyer, wanted, self._now)
         if self._dice.random() < 0.2:
             apply_coupon(database.connection(), person.buyer, self._dice.choice(COUPONS), self._now)
         if self._dice.random() < 0.12:
             self._tally["cart abandoned"] += 1
             return
-        self._checks_out(person)
+        self._checks_out(person, wanted)
 
     def _recognise(self, person: Person) -> None:
         """Who has bought has an account, and comes back signed in."""
@@ -156,7 +159,7 @@ class People:
     def _some_day(self) -> date:
         return self._now.astimezone(TORONTO).date() + timedelta(days=self._dice.randint(0, self._ahead))
 
-    def _checks_out(self, person: Person) -> None:
+    def _checks_out(self, person: Person, wanted: list[WantedSession]) -> None:
         asked: dict[str, Any] = {"billing": FORM["billing"]} if person.user_id else form(person.email)
         if person.user_id and self._dice.random() < 0.5:
             asked |= {"credits_cad": "all"}
@@ -177,8 +180,16 @@ class People:
         elif self._dice.random() < 0.1:
             self._tally["payment put off"] += 1
             self._puts_off(lambda: self._pays(person, started), self._dice.uniform(5, 120))
+            if self._dice.random() < 0.5:
+                self._puts_off(lambda: self._somebody_wants_the_same(wanted), HOLD_MINUTES)
         else:
             self._pays(person, started)
+
+    def _somebody_wants_the_same(self, wanted: list[WantedSession]) -> None:
+        """As soon as the holds have lapsed: who pays later has to be given another tutor, or the money back."""
+        person = self._dice.choice(self._everybody)
+        self._recognise(person)
+        self._chooses(person, wanted)
 
     def _pays(self, person: Person, started: CheckoutStarted) -> None:
         intent_id = str(started.payment_intent_id)
