@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import psycopg
 from aws_lambda_powertools.event_handler import Request, Response
 from pydantic import BaseModel
 
 from adapters.http import Visit, answers, create_resolver, logger
 from adapters.jobs import metrics
-from adapters.settings import delivery_enabled, environment
-from adapters.sqs import webhook_queue
+from adapters.settings import SettingMissing, delivery_enabled, environment
+from adapters.sqs import nudged_queue
 from adapters.stripe_payments import dispute_of, payment_of, read_event, stripe_payments
 from domain.checkout import reconcile
 from domain.checkout.refunded_elsewhere import follow_refunds, knows_payment
@@ -17,7 +18,7 @@ from domain.errors import Refused
 from domain.payments import disputes, inbound, orphans
 from domain.payments.gateway import Payment, PaymentRefused, PaymentsUnavailable
 from domain.payments.refunds import count_troubled, pay_refunds
-from domain.webhooks.relay import relay
+from domain.webhooks import relay
 
 app = create_resolver()
 
@@ -82,12 +83,12 @@ def settled_or_orphaned(visit: Visit, payment: Payment) -> bool:
 
 
 def nudge(visit: Visit) -> None:
-    """Do at once what the schedules would do later; they are the net for both."""
+    """Do at once what the schedules would do later. They are the net for both: what fails here fails no request."""
     try:
         pay_refunds(visit.connection, stripe_payments(), visit.now, time_is_left)
         if delivery_enabled():
-            relay(visit.connection, webhook_queue(), visit.now)
-    except Exception as error:
+            relay.nudge(visit.connection, nudged_queue(), visit.now)
+    except (psycopg.Error, SettingMissing) as error:
         logger.warning("nudge failed", extra={"error": type(error).__name__})
 
 

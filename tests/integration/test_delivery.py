@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from standardwebhooks import Webhook
 
 from adapters.make import make_receiver
-from adapters.sqs import webhook_queue
+from adapters.sqs import nudged_queue, webhook_queue
 from domain.clock import TORONTO
 from domain.webhooks.dispatch import dispatch
 from domain.webhooks.relay import LOOK_AHEAD, relay
@@ -121,6 +121,11 @@ def record(message_id: str, body: str) -> dict[str, Any]:
     }
 
 
+def forget_queues() -> None:
+    webhook_queue.cache_clear()
+    nudged_queue.cache_clear()
+
+
 @pytest.fixture
 def post(world: World, make: Receiver, sqs: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     world.clock.now = datetime.now(UTC).replace(microsecond=0)
@@ -133,9 +138,9 @@ def post(world: World, make: Receiver, sqs: str, monkeypatch: pytest.MonkeyPatch
     client = boto3.client("sqs")
     queue_url = client.create_queue(QueueName=uuid4().hex)["QueueUrl"]
     monkeypatch.setenv("WEBHOOK_QUEUE_URL", queue_url)
-    webhook_queue.cache_clear()
+    forget_queues()
     yield Post(world, make, client, queue_url)
-    webhook_queue.cache_clear()
+    forget_queues()
     client.close()
 
 
@@ -286,13 +291,13 @@ def test_while_sqs_is_down_events_wait_and_bookings_go_on(
 ) -> None:
     with monkeypatch.context() as down:
         down.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        webhook_queue.cache_clear()
+        forget_queues()
         guest = post.somebody_books()
         assert guest.asks().body["status"] == "settled"
         assert post.relay() == 0
     assert post.outbox("status") == [("pending",), ("pending",)]
 
-    webhook_queue.cache_clear()
+    forget_queues()
     assert post.relay() == 2
     post.dispatch_all()
     assert post.make.types == ["signup", "booking.created"]

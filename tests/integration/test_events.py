@@ -47,6 +47,7 @@ def demonstration(
 def _forget_clients() -> None:
     stripe_payments.stripe_payments.cache_clear()
     sqs.webhook_queue.cache_clear()
+    sqs.nudged_queue.cache_clear()
 
 
 def invoke(function: str) -> Any:

@@ -10,6 +10,8 @@ from psycopg import Connection
 from domain.webhooks import endpoints
 
 BATCH = 100
+NUDGED = 10
+"""As many as one call to SQS carries."""
 LOOK_AHEAD = timedelta(seconds=60)
 """A run takes what comes due until the next one, each to appear on the queue at its own second."""
 ENQUEUED_LEASE = timedelta(minutes=10)
@@ -28,10 +30,7 @@ class Queue(Protocol):
 
 
 def relay(connection: Connection[Any], queue: Queue, now: datetime, rounds: int = 1) -> int:
-    """Put every due event on the queue, a hundred a round; answers how many.
-
-    One round is the nudge after a commit; the schedule's run asks for many.
-    """
+    """Put every due event on the queue, a hundred a round; answers how many. This is the schedule's run."""
     until = now + LOOK_AHEAD
     enqueued = _send(connection, queue, endpoints.take_canaries(connection, now, until), now)
     for _ in range(rounds):
@@ -41,6 +40,11 @@ def relay(connection: Connection[Any], queue: Queue, now: datetime, rounds: int 
         if len(due) < BATCH or sent < len(due):
             break
     return enqueued
+
+
+def nudge(connection: Connection[Any], queue: Queue, now: datetime) -> int:
+    """Put what was just recorded on the queue, in one call (b.6); answers how many. The next run finds the rest."""
+    return _send(connection, queue, take_due(connection, now, now, NUDGED), now)
 
 
 def _send(
