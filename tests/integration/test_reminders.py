@@ -112,13 +112,29 @@ def test_who_booked_within_the_day_is_not_reminded(diary: Diary, ahead: timedelt
     assert diary.run(start - 2 * HOUR) == reminders
 
 
-def test_a_day_is_24_hours_when_the_clocks_change(diary: Diary) -> None:
-    start = datetime.fromisoformat("2027-03-14T12:00:00-04:00")  # noon of the day that has 23 hours
-    diary.books(start)
+CLOCK_CHANGES = [
+    ("2027-03-14T12:00:00-04:00", "2027-03-13T11:00:00-05:00"),  # noon of the day that has 23 hours
+    ("2027-11-07T12:00:00-05:00", "2027-11-06T13:00:00-04:00"),  # and of the one that has 25
+]
 
-    assert diary.run(datetime.fromisoformat("2027-03-13T10:59:59-05:00")) == 0
-    assert diary.run(datetime.fromisoformat("2027-03-13T11:00:00-05:00")) == 1
-    assert [event["payload"]["start_local"] for event in diary.told()] == ["2027-03-14T12:00:00-04:00"]
+
+@pytest.mark.parametrize(("start", "a_day_before"), CLOCK_CHANGES)
+def test_a_day_is_24_hours_when_the_clocks_change(diary: Diary, start: str, a_day_before: str) -> None:
+    diary.books(datetime.fromisoformat(start))
+
+    assert diary.run(datetime.fromisoformat(a_day_before) - timedelta(seconds=1)) == 0
+    assert diary.run(datetime.fromisoformat(a_day_before)) == 1
+    assert [event["payload"]["start_local"] for event in diary.told()] == [start]
+
+
+@pytest.mark.parametrize(("start", "a_day_before"), CLOCK_CHANGES)
+@pytest.mark.parametrize(("earlier", "reminders"), [(timedelta(seconds=1), 1), (timedelta(), 0)])
+def test_so_it_is_for_who_booked_within_it(
+    diary: Diary, start: str, a_day_before: str, earlier: timedelta, reminders: int
+) -> None:
+    diary.books(datetime.fromisoformat(start), at=datetime.fromisoformat(a_day_before) - earlier)
+
+    assert diary.run(datetime.fromisoformat(a_day_before) + HOUR) == reminders
 
 
 def test_what_a_reminder_says(diary: Diary) -> None:

@@ -14,6 +14,7 @@ from tests.support.world import World, toronto, wanted
 
 TEN = toronto(20, 10)
 THURSDAY_TEN = toronto(21, 10)
+SECOND = timedelta(seconds=1)
 
 
 @dataclass
@@ -134,6 +135,32 @@ def test_both_ends_of_the_range_are_allowed_and_nothing_beyond(
         return
     with nothing_written(world.connection):
         assert zoe.moves_to(to, appointment_id).code == code
+
+
+@pytest.mark.parametrize("target", [toronto(14, 10, month=3), toronto(7, 10, month=11)])
+@pytest.mark.parametrize(
+    ("ahead", "code"),
+    [
+        (timedelta(hours=24), None),
+        (timedelta(hours=24) - SECOND, "TOO_SOON"),
+        (timedelta(days=30), None),
+        (timedelta(days=30) + SECOND, "TOO_FAR"),
+    ],
+)
+def test_the_range_is_of_elapsed_time_to_the_second_when_the_clocks_change(
+    world: World, shop: Shop, target: datetime, ahead: timedelta, code: str | None
+) -> None:
+    target = target.astimezone(UTC)
+    world.clock.now = target - ahead - timedelta(days=2)
+    zoe = BookedStudent.of(world, wanted(shop.course, target + timedelta(days=3)))
+    appointment_id = zoe.appointment_id
+    world.clock.now = target - ahead
+
+    is_offered = target in starts(zoe)
+    answer = zoe.moves_to(target, appointment_id)
+
+    assert is_offered == (code is None)
+    assert (answer.status, answer.body.get("code")) == ((422, code) if code else (200, None))
 
 
 def test_one_s_own_time_is_no_obstacle(world: World, zoe: BookedStudent) -> None:

@@ -294,6 +294,16 @@ def test_a_tutor_moves_until_two_hours_before_outside_their_hours_if_they_like(s
     assert scene.zoe.shows()["start"] == toronto(20, 20).isoformat()
 
 
+def test_a_second_later_a_tutor_no_longer_moves_it(scene: Scene) -> None:
+    connection, now = scene.world.connection, TEN - timedelta(hours=2) + timedelta(seconds=1)
+
+    refused = scene.refused(
+        lambda: reschedule(connection, scene.tutor, scene.id, toronto(20, 20), None, "dev", now)
+    )
+
+    assert refused == "RESCHEDULE_TOO_LATE"
+
+
 @pytest.mark.parametrize("actor", ["tutor", "admin"])
 def test_nobody_moves_onto_somebody_else_s_time_off_the_grid_or_into_the_past(
     scene: Scene, actor: str
