@@ -20,6 +20,7 @@ app = create_resolver(answer_once)
 
 TAGS = ["Administration : webhooks"]
 ANY_CALLER = ("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION_FAILED")
+ANY_BODY = ("MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE")
 ONE = (*ANY_CALLER, "DELIVERY_NOT_FOUND")
 ENDPOINT = (*ANY_CALLER, "ENDPOINT_NOT_FOUND")
 
@@ -149,7 +150,9 @@ def show_delivery(request: Request, event_id: str) -> Response[DeliveryDetail]:
     "/v1/admin/webhooks/deliveries/<event_id>/redeliver",
     summary="Livrer de nouveau un événement",
     tags=TAGS,
-    responses=answers(*KEYED, *ONE, "DELIVERY_BODY_FORGOTTEN", "DELIVERY_IN_PROGRESS", success=202),
+    responses=answers(
+        *KEYED, *ANY_BODY, *ONE, "DELIVERY_BODY_FORGOTTEN", "DELIVERY_IN_PROGRESS", success=202
+    ),
 )
 def redeliver(request: Request, event_id: str, again: Again) -> Response[DeliveryDetail]:
     visit, actor_id = _admitted(request)
@@ -161,7 +164,7 @@ def redeliver(request: Request, event_id: str, again: Again) -> Response[Deliver
     "/v1/admin/webhooks/redeliveries",
     summary="Livrer de nouveau une période, ou compter ce que ce serait",
     tags=TAGS,
-    responses=answers(*KEYED, *ANY_CALLER, success=202),
+    responses=answers(*KEYED, *ANY_BODY, *ANY_CALLER, success=202),
 )
 def redeliver_range(request: Request, wanted: Range) -> Response[Redelivered]:
     visit, actor_id = _admitted(request)
@@ -230,7 +233,7 @@ def pause(request: Request, name: str) -> Response[Changed]:
     "/v1/admin/webhooks/endpoints/<name>/resume",
     summary="Remettre une adresse en service : livrer ou annuler ce qui était retenu",
     tags=TAGS,
-    responses=answers(*KEYED, *ENDPOINT),
+    responses=answers(*KEYED, *ANY_BODY, *ENDPOINT),
 )
 def resume(request: Request, name: str, how: Resumption) -> Response[Changed]:
     visit, actor_id = _admitted(request)

@@ -27,6 +27,17 @@ def test_every_route_of_the_template_is_described_and_every_description_has_its_
     assert described == routes
 
 
+def test_every_route_that_takes_a_body_says_what_it_answers_to_one_that_is_none() -> None:
+    lacking = {
+        f"{method.upper()} {path}": missing
+        for path, operations in openapi.describe()["paths"].items()
+        for method, operation in operations.items()
+        if "requestBody" in operation and (missing := {"400", "415", "422"} - operation["responses"].keys())
+    }
+
+    assert lacking == {}
+
+
 def test_what_no_route_takes_reaches_the_function_that_answers_404_and_405() -> None:
     match = Routes(APPLICATION.functions).find("PATCH", "/v1/courses")
 
