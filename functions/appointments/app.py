@@ -150,9 +150,11 @@ def reschedule(
     responses=file_answers("text/calendar", *ONE),
 )
 def download_session(request: Request, appointment_id: UUID) -> Response[str]:
+    from adapters.icalendar_file import write_session  # loads icalendar, which only calendars need
+
     visit = Visit(request)
     session = calendar.find_session(visit.connection, student_id(visit.signed_in), appointment_id)
-    return _calendar_file([session], visit)
+    return _calendar_file(write_session(session, visit.now))
 
 
 @app.get(
@@ -187,9 +189,11 @@ def renew_calendar(request: Request) -> Response[CalendarAddress]:
     responses=file_answers("text/calendar", "CALENDAR_NOT_FOUND", "VALIDATION_FAILED"),
 )
 def read_calendar(request: Request, file: Annotated[Line, Path()]) -> Response[str]:
+    from adapters.icalendar_file import write_feed
+
     visit = Visit(request)
     sessions = calendar.find_sessions_of_feed(visit.connection, file.removesuffix(".ics"), visit.now)
-    return _calendar_file(sessions, visit)
+    return _calendar_file(write_feed(sessions, visit.now))
 
 
 def _address(visit: Visit, feed: calendar.Feed) -> CalendarAddress:
@@ -199,10 +203,8 @@ def _address(visit: Visit, feed: calendar.Feed) -> CalendarAddress:
     )
 
 
-def _calendar_file(sessions: list[calendar.Session], visit: Visit) -> Response[str]:
-    from adapters.icalendar_file import write_calendar  # loads icalendar, which only this needs
-
-    return file_answer(write_calendar(sessions, visit.now), "text/calendar; charset=utf-8", "seances-4as.ics")
+def _calendar_file(content: bytes) -> Response[str]:
+    return file_answer(content, "text/calendar; charset=utf-8", "seances-4as.ics")
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -173,6 +173,18 @@ def test_the_feed_shows_every_session_to_whoever_has_its_address(world: World, z
     assert [str(session["STATUS"]) for session in sessions] == ["CANCELLED", "CONFIRMED"]
 
 
+def test_a_feed_of_nothing_but_cancelled_sessions_is_still_published(
+    world: World, zoe: BookedStudent
+) -> None:
+    for appointment in zoe.appointments():
+        zoe.cancels(appointment["id"])
+
+    calendar = read(subscribed(world, address(zoe)))
+
+    assert str(calendar["METHOD"]) == "PUBLISH"
+    assert {str(session["STATUS"]) for session in calendar.walk("VEVENT")} == {"CANCELLED"}
+
+
 def test_an_empty_feed_is_a_calendar_too(world: World, zoe: BookedStudent) -> None:
     url = address(zoe)
     world.clock.advance(days=120)

@@ -13,13 +13,22 @@ UID_DOMAIN = "4as"
 NAME = "Séances 4AS"
 
 
-def write_calendar(sessions: Sequence[Session], now: datetime) -> bytes:
-    """The calendar of some sessions. One that is cancelled is CANCELLED in it, so that programmes take it away."""
+def write_feed(sessions: Sequence[Session], now: datetime) -> bytes:
+    """A calendar to subscribe to. What is cancelled is CANCELLED in it, so that programmes take it away."""
+    return _write(sessions, "PUBLISH", now)
+
+
+def write_session(session: Session, now: datetime) -> bytes:
+    """One session, to be put in a calendar or, cancelled, to be taken out of it."""
+    return _write([session], "PUBLISH" if _takes_place(session) else "CANCEL", now)
+
+
+def _write(sessions: Sequence[Session], method: str, now: datetime) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
-    calendar.add("method", "CANCEL" if sessions and not any(map(_takes_place, sessions)) else "PUBLISH")
+    calendar.add("method", method)
     calendar.add("x-wr-calname", NAME)
     calendar.add_component(_timezone(sessions, now))
     for session in sessions:
