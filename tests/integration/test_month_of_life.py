@@ -10,6 +10,7 @@ once, everybody who should have been reminded was, once, and Make has every even
 life is much like another with its SEED, not the same: identifiers are drawn anew.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from random import Random, SystemRandom
@@ -28,16 +29,27 @@ from tests.support.receiver import receiving
 from tests.support.world import World
 
 SCALE = Scale(
-    students=int(os.environ.get("STUDENTS", "150")),
-    tutors=int(os.environ.get("TUTORS", "8")),
+    students=int(os.environ.get("STUDENTS", "100")),
+    tutors=int(os.environ.get("TUTORS", "6")),
     days=int(os.environ.get("DAYS", "2")),
-    step_minutes=int(os.environ.get("STEP_MINUTES", "10")),
+    step_minutes=int(os.environ.get("STEP_MINUTES", "15")),
 )
 SEED = os.environ.get("SEED")
 
 
+SMALL = Scale(students=60, tutors=4, days=1, step_minutes=30)
+
+
 @pytest.fixture
-def life(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
+def scale() -> Scale:
+    return SCALE
+
+
+@pytest.fixture
+def life(
+    world: World, scale: Scale, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Life]:
+    caplog.set_level(logging.ERROR, "psycopg")  # it warns of each death
     # The pauses of Stripe's library are not what is tried here.
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
     monkeypatch.setattr(psycopg, "connect", Mortal.connect)
@@ -45,7 +57,7 @@ def life(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
     print(f"again with SEED={seed}")  # noqa: T201  pytest shows it when the test fails
     with receiving() as make:
         make_com.configure(monkeypatch, make)
-        yield Life(world, make, Random(seed), SCALE)
+        yield Life(world, make, Random(seed), scale)
 
 
 def test_after_days_of_life_the_books_balance_and_everything_was_told_once(
@@ -66,3 +78,50 @@ def test_after_days_of_life_the_books_balance_and_everything_was_told_once(
     assert must
     assert books.told("appointment.completed")
     assert life.tally["job killed"]
+
+
+# --- Negative controls ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [SMALL])
+def test_the_books_find_what_went_missing_or_happened_twice(life: Life) -> None:
+    life.live()
+    connection, post = life.world.connection, life.post
+    assert Books(life.world, post).faults() == []
+
+    def found(statement: str) -> set[str]:
+        """The kinds of faults once that was done, which is taken back."""
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement)
+            return {fault.partition(":")[0] for fault in Books(life.world, post).faults()}
+
+    completed = "(SELECT order_item_id FROM appointments WHERE status = 'completed' LIMIT 1)"
+    assert "a session completed and scheduled" in found(
+        f"UPDATE order_items SET earnings_status = 'scheduled' WHERE id = {completed}"  # noqa: S608
+    )
+    assert "a completion not written down once" in found(
+        "INSERT INTO appointment_modifications (id, appointment_id, modification_type, old_data, new_data, sequence,"
+        "                                       created_at)"
+        " SELECT gen_random_uuid(), appointment_id, modification_type, old_data, new_data, sequence + 9, created_at"
+        "  FROM appointment_modifications WHERE modification_type = 'completion' LIMIT 1"
+    )
+    assert "an event pending" in found("UPDATE outbox SET status = 'pending', delivered_at = NULL")
+
+    told = post.events["appointment.completed"]
+    told.append(told[0])
+    reminders = post.events["appointment.reminder"]
+    reminders.append(reminders[0])
+    post.accepted.update(dict.fromkeys(post.accepted, 9))
+    assert {fault.partition(":")[0] for fault in Books(life.world, post).faults()} == {
+        "a completion not told once",
+        "a reminder sent 2 times",
+        "an event delivered 10 times",
+    }
+    told.clear()
+    reminders.clear()
+    post.accepted.clear()
+    assert {fault.partition(":")[0] for fault in Books(life.world, post).faults()} == {
+        "a completion not told once",
+        "a reminder that was not sent",
+        "an event recorded and not accepted, or the reverse",
+    }
