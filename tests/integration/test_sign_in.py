@@ -185,19 +185,34 @@ def test_what_nobody_s_password_is_verified_against_costs_as_much_as_a_real_hash
     assert not passwords.is_password(PASSWORD, passwords.NOBODYS_HASH)
 
 
-def test_an_unknown_e_mail_takes_as_long_as_a_wrong_password(town: World) -> None:
+def test_no_account_and_one_without_password_take_as_long_as_a_wrong_password(town: World) -> None:
     """By the processor's clock, which no neighbour disturbs; a refusal without argon2 takes a twentieth."""
     browser = town.browser()
 
     def cost(email: str) -> float:
         began = time.process_time()
-        sign_in(browser, email, "Phrase-de-passe-13")
+        assert sign_in(browser, email, "Phrase-de-passe-13").code == "INVALID_CREDENTIALS"
         return time.process_time() - began
 
-    pairs = [(cost(EMAIL), cost("personne@exemple.ca")) for _ in range(5)]
+    rounds = [(cost(EMAIL), cost("personne@exemple.ca"), cost("sans@exemple.ca")) for _ in range(5)]
 
-    known, unknown = (statistics.median(side) for side in zip(*pairs, strict=True))
+    known, unknown, without = (statistics.median(side) for side in zip(*rounds, strict=True))
     assert 0.6 < unknown / known < 1.67
+    assert 0.6 < without / known < 1.67
+
+
+def test_an_account_that_a_payment_opened_without_password_lets_nobody_in(world: World) -> None:
+    """Such an account exists: a payment that overtook its cancellation opened it, the hash was gone."""
+    course = world.school.course()
+    world.school.tutor(course)
+    guest = Guest(world).chooses(wanted(course, toronto(20, 9))).starts()
+    world.rows("UPDATE checkouts SET status = 'cancelled' RETURNING id")
+    guest.pays()
+    world.webhooks()
+    assert world.rows("SELECT password_hash FROM users WHERE email = %s", EMAIL) == [{"password_hash": None}]
+
+    for password in (FORM["account"]["password"], "", "None", "null"):
+        assert sign_in(world.browser(), EMAIL, password).code == "INVALID_CREDENTIALS"
 
 
 @pytest.mark.parametrize("email", ["", "zoe", "zoe@", "@exemple.ca", "zoe@exemple", "zoe\x00@exemple.ca"])
