@@ -78,7 +78,8 @@ events: build ## run each function on its event in a container (needs Docker, se
 	  name=$$(echo $$event | awk -F_ '{for (i = 1; i <= NF; i++) printf toupper(substr($$i, 1, 1)) substr($$i, 2)}'); \
 	  $(SAM) local invoke $${name}Function -e events/$$event.json $(SAM_LOCAL) || exit 1; done
 
-deploy: build ## build, deploy and migrate (ENVIRONMENT=dev|staging|prod, see docs/deploy.md)
+deploy: build .venv/run.stamp ## check, build, deploy and migrate (ENVIRONMENT=dev|staging|prod, see docs/deploy.md)
+	$(PY) -m local.deployment_check $(ENVIRONMENT)
 	$(SAM) deploy --config-env $(ENVIRONMENT)
 	$(SAM) remote invoke MigrateFunction --config-env $(ENVIRONMENT) | grep '"applied"'
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -9,7 +10,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adapters import database
 from adapters.delivery_metrics import tell_outcome
-from adapters.make import make_receiver
+from adapters.jobs import logger
+from adapters.make import MakeReceiver, make_receiver, routes
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
 from domain.webhooks.dispatch import dispatch
@@ -26,12 +28,19 @@ def deliver(record: SQSRecord) -> None:
     if not delivery_enabled():
         return
     now = datetime.now(UTC)
-    outcome = dispatch(database.connection(), make_receiver(), event_id, now)
+    outcome = dispatch(database.connection(), receiver(), event_id, now)
     if outcome is None:
         return
     tell_outcome(outcome)
     if outcome.due:
         call_again(outcome.event_id, seconds_until(outcome.due, now))
+
+
+@cache
+def receiver() -> MakeReceiver:
+    """The container's receiver; its first event leaves a line that says where events go (c.2)."""
+    logger.info("webhook routes", extra={"routes": routes()})
+    return make_receiver()
 
 
 def call_again(event_id: str, delay_seconds: int) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from http.client import HTTPException
 from time import perf_counter
 
-from adapters.posting import Misconfigured, Poster
+from adapters.posting import Misconfigured, Poster, checked_address, split
 from adapters.settings import optional_setting
 from domain.errors import Refused
 from domain.ids import time_ordered_id
@@ -18,6 +18,8 @@ from domain.webhooks.signature import sign
 
 TOTAL_TIMEOUT_SECONDS = 15.0
 ROTATION_AT_MOST = timedelta(days=7)
+REQUIRED = {event.endpoint: not event.falls_back for event in EVENTS.values()}
+"""Each area, and whether it must have a URL of its own (c.1)."""
 
 
 class MakeReceiver:
@@ -38,12 +40,13 @@ class MakeReceiver:
 
     def post(self, delivery: Delivery, now: datetime) -> Failure | None:
         """One signed POST; 2xx is accepted, anything else is a Failure."""
-        url = optional_setting(f"MAKE_{delivery.endpoint}_WEBHOOK_URL")
         began = perf_counter()
         try:
             secrets = signing_secrets(delivery.endpoint, now)
             headers = headers_of(delivery, secrets, now)
-            answer = self._poster.post(url, delivery.body, headers, self.timeout_seconds)
+            answer = self._poster.post(
+                url_of(delivery.endpoint), delivery.body, headers, self.timeout_seconds
+            )
         except Misconfigured as reason:
             return Failure(str(reason), "configuration")
         except (HTTPException, OSError) as error:
@@ -75,7 +78,43 @@ def post_ping(area: str, now: datetime) -> Failure | None:
 
 
 def has_url(area: str) -> bool:
-    return bool(optional_setting(f"MAKE_{area}_WEBHOOK_URL"))
+    return bool(url_of(area))
+
+
+def url_of(area: str) -> str:
+    return optional_setting(f"MAKE_{area}_WEBHOOK_URL")
+
+
+def routes() -> dict[str, str]:
+    """Where each area's events go, as a log may say it: a host, never a URL, which is a secret."""
+    return {area: _route(area) for area in REQUIRED}
+
+
+def _route(area: str) -> str:
+    if has_url(area):
+        try:
+            return split(url_of(area)).hostname or ""
+        except Misconfigured as reason:
+            return str(reason)
+    return "none" if REQUIRED[area] or not has_url(FALLBACK) else f"via {FALLBACK}"
+
+
+def faults(now: datetime) -> list[str]:
+    """What would keep events from leaving, each beside the setting's name: for the check before a deployment (c.2)."""
+    return [f"MAKE_{area}_WEBHOOK_URL: {fault}" for area in REQUIRED if (fault := _fault(area, now))]
+
+
+def _fault(area: str, now: datetime) -> str | None:
+    if not has_url(area):
+        return "is required" if REQUIRED[area] else None
+    try:
+        checked_address(split(url_of(area)))
+        headers_of(Delivery("evt", "test.ping", b"", 1, area), signing_secrets(area, now), now)
+    except Misconfigured as reason:
+        return str(reason)
+    except OSError:
+        return "nobody knows the host"
+    return None
 
 
 def signing_secrets(area: str, now: datetime) -> list[str]:
