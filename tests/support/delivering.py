@@ -85,7 +85,7 @@ class Delivering:
 
     def dispatch_until(self, until: datetime) -> None:
         """Take the messages that appear before that instant, in their order, at their time."""
-        while due := sorted(message for message in self.queue if message[0] < until):
+        while due := sorted((one for one in self.queue if one[0] < until), key=lambda one: one[0]):
             at, event_id = due[0]
             self.queue.remove(due[0])
             self.now = max(self.now, at)

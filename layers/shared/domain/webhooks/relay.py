@@ -24,6 +24,16 @@ class Message(NamedTuple):
     delay_seconds: int = 0
 
 
+class Due(NamedTuple):
+    """An event that is about to be put on the queue."""
+
+    event_id: str
+    due_at: datetime
+    created_at: datetime
+    ordering_key: str
+    sequence: int
+
+
 class Queue(Protocol):
     def send(self, messages: Sequence[Message]) -> Sequence[str]:
         """Put ids on the queue; answers those that could not be."""
@@ -89,7 +99,16 @@ def take_due(
         """,
         {"now": now, "until": until, "lease": ENQUEUED_LEASE, "at_most": at_most},
     ).fetchall()
-    return [(event_id, at) for event_id, at, *_ in sorted(rows, key=lambda row: row[2:])]
+    return _in_sequence([Due(*row) for row in rows])
+
+
+def _in_sequence(due: Sequence[Due]) -> list[tuple[str, datetime]]:
+    """Oldest first, and an aggregate's one after the other in their sequence (b.5), whoever's clock was late."""
+    oldest: dict[str, datetime] = {}
+    for event in due:
+        oldest[event.ordering_key] = min(event.created_at, oldest.get(event.ordering_key, event.created_at))
+    ordered = sorted(due, key=lambda event: (oldest[event.ordering_key], event.ordering_key, event.sequence))
+    return [(event.event_id, event.due_at) for event in ordered]
 
 
 def put_back(connection: Connection[Any], event_ids: Sequence[str]) -> None:
