@@ -27,15 +27,24 @@ def at_once[T](*actions: Callable[[], T]) -> list[Future[T]]:
 
 @contextmanager
 def while_locked(url: str, statement: str, waiting: int) -> Iterator[Callable[[], None]]:
-    """Hold the rows `statement` locks; calling what is yielded lets go once `waiting` others wait for a lock."""
+    """Hold the rows `statement` locks; calling what is yielded lets go once `waiting` others wait for a lock.
+
+    Fails at the end when they never did: then nothing raced.
+    """
+    missing: list[TimeoutError] = []
     with psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as watcher:
         holder.execute(statement)
 
         def let_go() -> None:
-            until_blocked(watcher, waiting)
+            try:
+                until_blocked(watcher, waiting)
+            except TimeoutError as error:
+                missing.append(error)
             holder.rollback()
 
         yield let_go
+    if missing:
+        raise missing[0]
 
 
 @contextmanager
