@@ -37,7 +37,7 @@ SCALE = Scale(
 SEED = os.environ.get("SEED")
 
 
-SMALL = Scale(students=60, tutors=4, days=1, step_minutes=30)
+SMALL = Scale(students=120, tutors=5, days=1, step_minutes=30)
 
 
 @pytest.fixture
@@ -111,11 +111,12 @@ def test_the_books_find_what_went_missing_or_happened_twice(life: Life) -> None:
     told.append(told[0])
     reminders = post.events["appointment.reminder"]
     reminders.append(reminders[0])
-    post.accepted.update(dict.fromkeys(post.accepted, 9))
+    once = next(event_id for event_id, times in post.accepted.items() if times == 1)
+    post.accepted[once] = 2
     assert {fault.partition(":")[0] for fault in Books(life.world, post).faults()} == {
         "a completion not told once",
         "a reminder sent 2 times",
-        "an event delivered 10 times",
+        "an event delivered 2 times",
     }
     told.clear()
     reminders.clear()

@@ -27,7 +27,8 @@ class Faculty:
 def open_school(world: World, dice: Random, tutors: int, now: datetime) -> Faculty:
     """Everything that is there on the first day."""
     school = world.school
-    courses = [Course(school.course(f"cours-{n}", rate), f"cours-{n}") for n, rate in enumerate(RATES, 1)]
+    rates = RATES[:tutors]  # every course has somebody
+    courses = [Course(school.course(f"cours-{n}", rate), f"cours-{n}") for n, rate in enumerate(rates, 1)]
     tutors_of: dict[UUID, list[UUID]] = {course.id: [] for course in courses}
     for n in range(tutors):
         teaches = {courses[n % len(courses)].id, dice.choice(courses).id}
@@ -47,8 +48,4 @@ def open_school(world: World, dice: Random, tutors: int, now: datetime) -> Facul
     school.coupon("CADEAU", "percent", "100", max_redemptions=5)
     school.coupon("CENT", "percent", "33.33", max_redemptions=50)
     school.coupon("FINI", "percent", "15", ends_at=now + timedelta(days=1))
-    return Faculty(
-        courses,
-        {course: who for course, who in tutors_of.items() if who},
-        school.user("admin@exemple.ca", "admin"),
-    )
+    return Faculty(courses, tutors_of, school.user("admin@exemple.ca", "admin"))
