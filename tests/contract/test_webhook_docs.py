@@ -69,6 +69,50 @@ ITEM = (
 )
 OWN = {"password.reset_requested", "appointment.reminder"}
 
+# Every field's type in the contract's words, by its name; those of one event alone come after it and a full stop.
+TYPES = {
+    "uuid": "id user_id order_id appointment_id course_id tutor_id cancelled_by_id rescheduled_by_id modification_id "
+    "processed_by refund_id message_id sender_id receiver_id rating_id student_id ticket_id changed_by owner_id",
+    "list of uuid": "affected_appointments course_ids",
+    "list of text": "changed_fields",
+    "list of BookedSession": "items",
+    "Contact": "student tutor",
+    "object": "details",
+    "e-mail": "email tutor_email receiver_email user_email owner_email",
+    "E.164": "phone",
+    "text": "first_name last_name coupon_code course_title_fr tutor_name meeting_link payment_reference "
+    "cancellation_reason reason refund_reason stripe_refund_id sender_name receiver_name content appointment_title "
+    "comment subject message slug title_fr display_name",
+    "date-time": "created_at start_datetime end_datetime timestamp old_start_datetime old_end_datetime "
+    "new_start_datetime new_end_datetime completed_at updated_at changed_at",
+    "local date-time": "start_local",
+    "dollars": "subtotal_cad discount_cad total_cad price_cad tutor_earnings_cad credit_applied_cad amount_charged_cad "
+    "credit_issued refund_amount student_rate_cad hourly_base_rate_cad old_rate_cad new_rate_cad",
+    "number from 1 to 5": "general_score previous_general_score",
+    "integer from 1 to 5": "q1_courtoisie q2_maitrise q3_pedagogie q4_dynamisme",
+    "integer": "duration_min item_count attachment_count priority",
+    "boolean": "is_full_refund content_truncated hidden active",
+    "false": "is_internal",
+    "student|tutor|admin": "role cancelled_by rescheduled_by",
+    "student|tutor": "sender_role receiver_role",
+    "student|admin": "ticket.message_added.sender_role",
+    "CAD": "currency",
+    "guest_checkout": "signup.source",
+    "guest_checkout|account_checkout|manual": "booking.created.source",
+    "request|refund": "cause",
+    "system|admin": "completed_by",
+    "booking|payment|technical|other": "category",
+    "low|medium|high|urgent": "ticket.created.priority",
+    "open|in_progress|resolved|closed": "status old_status new_status",
+    "created": "course.created.action",
+    "updated": "course.updated.action",
+    "deleted": "course.deleted.action",
+    "rule|exception|time_off": "change_type",
+    "created|updated|deleted": "operation",
+    "nothing": "rating.created.previous_general_score tutor.created.old_rate_cad tutor.created.new_rate_cad "
+    "tutor.updated.old_rate_cad tutor.updated.new_rate_cad",
+}
+
 KEYS = {
     "signup": ("signup:{user_id}", "order:{order_id}"),
     "booking.created": ("booking.created:{order_id}", "order:{order_id}"),
@@ -124,6 +168,32 @@ def fields(node: dict[str, Any]) -> str:
     return " ".join(name + "?" * _nullable(field) for name, field in node["properties"].items())
 
 
+def type_of(field: dict[str, Any], parts: dict[str, Any]) -> str:
+    """As TYPES writes it; that it may be null is told elsewhere."""
+    match field:
+        case {"anyOf": choices}:
+            (field,) = [choice for choice in choices if choice.get("type") != "null"]
+            return type_of(field, parts)
+        case {"$ref": place}:
+            name = str(place).rpartition("/")[2]
+            return name if name in ("BookedSession", "Contact") else type_of(parts[name], parts)
+        case {"const": word}:
+            return json.dumps(word).strip('"')
+        case {"enum": words}:
+            return str("|".join(words))
+        case {"type": "array", "items": items}:
+            return f"list of {type_of(items, parts)}"
+        case {"format": "date-time", "pattern": pattern}:
+            return "local date-time" if "-0[45]:00" in pattern else "date-time"
+        case {"type": "string", "pattern": r"^\+[1-9]\d{9,14}$"}:
+            return "E.164"
+        case {"type": "number" | "integer" as kind, "minimum": 1, "maximum": 5}:
+            return f"{kind} from 1 to 5"
+    words = {"string": "text", "number": "dollars", "null": "nothing", "email": "e-mail"}
+    kind = str(field.get("format", field["type"]))
+    return words.get(kind, kind)
+
+
 def _nullable(field: dict[str, Any]) -> bool:
     return any(choice.get("type") == "null" for choice in field.get("anyOf", [field]))
 
@@ -159,6 +229,19 @@ def test_a_booked_session_and_a_contact_have_exactly_the_fields_of_the_contract(
     parts = schema("booking.created")["$defs"]
 
     assert (fields(parts["BookedSession"]), fields(parts["Contact"])) == (ITEM, CONTACT)
+
+
+@pytest.mark.parametrize("event_type", FIELDS)
+def test_a_field_has_the_type_of_the_contract(event_type: str) -> None:
+    document = schema(event_type)
+    promised = {name: words for words, names in TYPES.items() for name in names.split()}
+    objects = [document["properties"]["payload"]]
+    objects += [part for name, part in document["$defs"].items() if name in ("BookedSession", "Contact")]
+
+    for properties in (one["properties"] for one in objects):
+        assert {name: type_of(field, document["$defs"]) for name, field in properties.items()} == {
+            name: promised.get(f"{event_type}.{name}", promised.get(name)) for name in properties
+        }
 
 
 @every_event

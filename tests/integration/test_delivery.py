@@ -493,5 +493,13 @@ def test_no_secret_url_or_personal_detail_is_logged(post: Post, caplog: pytest.L
     post.dispatch_all()
 
     logged = caplog.text + str([vars(entry) for entry in caplog.records])
-    for secret in (*SECRETS.values(), post.make.url, guest.email, "Tremblay"):
+    for secret in (
+        *SECRETS.values(),
+        post.make.url,
+        "/signup",
+        "/booking",
+        guest.email,
+        "Tremblay",
+        "Français",
+    ):
         assert secret not in logged

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from adapters.make import MakeReceiver
-from domain.webhooks import outcomes
+from domain.webhooks import outcomes, replay
 from domain.webhooks.retention import delete_unrecorded
 from tests.conftest import Database
 from tests.support.delivering import START, Delivering
@@ -61,6 +61,11 @@ def test_an_outage_of_five_days_and_more_pauses_the_endpoint_and_loses_nothing(
     assert delivering.endpoint("BOOKING") == ("paused", "failing_too_long")
     assert delivering.statuses() == {"held": 7}
     assert delivering.alerts.count("endpoint_paused") == 1
+
+    delivering.answer = lambda _: 200
+    assert replay.resume(delivering.connection, None, "BOOKING", delivering.now) == 7
+    delivering.pass_time(minutes=2)
+    assert delivering.statuses() == {"delivered": 7}
 
 
 def test_a_scenario_that_was_switched_off_gets_everything_when_it_is_on_again(delivering: Delivering) -> None:
