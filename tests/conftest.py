@@ -11,6 +11,7 @@ import pytest
 
 from functions.migrate import app as migrate
 from local import postgres as local_postgres
+from tests.support.memory import in_memory_or
 
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "booking")
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "FourAS")
@@ -30,8 +31,10 @@ class Database:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_postgres.Server]:
     """The server of this session; `log` is where it reports deadlocks."""
-    home, cache = tmp_path_factory.mktemp("postgres"), Path(".local/cache")
-    with local_postgres.serve(home, durable=False, keep=cache) as server:
+    with (
+        in_memory_or(tmp_path_factory.mktemp("postgres")) as home,
+        local_postgres.serve(home, durable=False, keep=Path(".local/cache")) as server,
+    ):
         yield server
 
 
