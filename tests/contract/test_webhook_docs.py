@@ -180,7 +180,7 @@ def type_of(field: dict[str, Any], parts: dict[str, Any]) -> str:
         case {"const": word}:
             return json.dumps(word).strip('"')
         case {"enum": words}:
-            return str("|".join(words))
+            return "|".join(words)
         case {"type": "array", "items": items}:
             return f"list of {type_of(items, parts)}"
         case {"format": "date-time", "pattern": pattern}:
@@ -189,9 +189,9 @@ def type_of(field: dict[str, Any], parts: dict[str, Any]) -> str:
             return "E.164"
         case {"type": "number" | "integer" as kind, "minimum": 1, "maximum": 5}:
             return f"{kind} from 1 to 5"
-    words = {"string": "text", "number": "dollars", "null": "nothing", "email": "e-mail"}
+    shorter = {"string": "text", "number": "dollars", "null": "nothing", "email": "e-mail"}
     kind = str(field.get("format", field["type"]))
-    return words.get(kind, kind)
+    return shorter.get(kind, kind)
 
 
 def _nullable(field: dict[str, Any]) -> bool:
