@@ -30,6 +30,7 @@ def demonstration(
     """The data `make run` starts with, a Stripe that knows the keys, and no queue: nothing is due to be sent."""
     seed.apply(configured.url, "no password opens this", MONDAY_NOON)
     for name, value in {
+        "ALLOWED_ORIGINS": ENVIRONMENT["ALLOWED_ORIGINS"],
         "AWS_DEFAULT_REGION": "ca-central-1",
         "STRIPE_API_BASE": stripe_double.url,
         "STRIPE_SECRET_KEY": stripe_double.secret_key,
