@@ -44,6 +44,9 @@ class Told:
     def model_dump_json(self) -> str:
         return '{"note":"' + "x" * 1_500 + '"}'
 
+    def broken_promises(self) -> list[str]:
+        return []
+
 
 class InMemory:
     """A queue that costs nothing."""

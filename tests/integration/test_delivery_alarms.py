@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from adapters import database, jobs
 from adapters.delivery_metrics import tell_outcome
 from adapters.make import MakeReceiver
+from functions.webhook_dispatch import app as webhook_dispatch
 from functions.webhook_relay import app as webhook_relay
 from local.cloudformation import read_yaml
 from tests.conftest import Database
@@ -89,7 +91,7 @@ TOLD: dict[str, Callable[[Delivering], None]] = {
     "WebhookUrlMissing": nowhere_to_go,
     "WebhookUrlRefused": refused,
 }
-WATCHED = {*TOLD, "WebhookOldestDue", "WebhookDeadLetters", "WebhookRelaySilence"}
+WATCHED = {*TOLD, "WebhookSchemaBroken", "WebhookOldestDue", "WebhookDeadLetters", "WebhookRelaySilence"}
 
 
 @pytest.mark.parametrize("alarm", TOLD)
@@ -122,6 +124,24 @@ def test_an_event_that_waits_for_five_minutes_raises_its_alarm(
     assert listened_to("WebhookRelaySilence") in told
     assert told[listened_to("WebhookOldestDue")] == 360
     assert RESOURCES["WebhookOldestDue"]["Properties"]["Threshold"] == 300
+
+
+def test_an_event_that_is_not_as_its_schema_says_raises_its_alarm_once_and_is_delivered(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """a.5: in prod it was recorded without a look."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "webhook_dispatch")
+    delivering.receiver = webhook_dispatch.Checking()
+    delivering.make.answers = [500]
+    delivering.tell("booking.created")
+    capsys.readouterr()
+    delivering.relay()
+    delivering.dispatch_until(delivering.now + timedelta(seconds=1))
+
+    assert list(published(capsys)) == [listened_to("WebhookSchemaBroken")]
+    delivering.pass_time(minutes=1)
+    assert delivering.statuses() == {"delivered": 1}
+    assert published(capsys) == {}
 
 
 def test_a_dead_letter_raises_its_alarm() -> None:

@@ -31,6 +31,9 @@ class Fact:
     def model_dump_json(self) -> str:
         return '{"cancellation_reason":"Empêchement"}'
 
+    def broken_promises(self) -> list[str]:
+        return []
+
 
 @dataclass
 class Delivering:

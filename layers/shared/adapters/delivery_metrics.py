@@ -4,6 +4,7 @@ import os
 
 from adapters.jobs import logger, metrics
 from domain.webhooks.backlog import Backlog
+from domain.webhooks.delivery import Delivery
 from domain.webhooks.outcomes import Outcome
 
 
@@ -16,11 +17,25 @@ def tell_backlog(backlog: Backlog) -> None:
 
 def tell_outcome(outcome: Outcome) -> None:
     """What came of one event. An alert names it; what it says is nowhere (e.3-20)."""
-    metrics.add_dimension(name="function_name", value=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"))
     metrics.add_metric(name=f"attempts_{outcome.status}", unit="Count", value=1)
     for alert in outcome.alerts:
-        metrics.add_metric(name=f"alert_{alert}", unit="Count", value=1)
-        logger.error(
-            "webhook alert", extra={"alert": alert, "event_type": outcome.type, "event_id": outcome.event_id}
-        )
+        _alert(alert, outcome.type, outcome.event_id)
+    _flush()
+
+
+def tell_broken_promise(delivery: Delivery, places: list[str]) -> None:
+    """An event is not as its schema says; where, but not what is there."""
+    _alert("schema_broken", delivery.type, delivery.event_id, places=places)
+    _flush()
+
+
+def _alert(alert: str, event_type: str, event_id: str, **more: list[str]) -> None:
+    metrics.add_metric(name=f"alert_{alert}", unit="Count", value=1)
+    logger.error(
+        "webhook alert", extra={"alert": alert, "event_type": event_type, "event_id": event_id, **more}
+    )
+
+
+def _flush() -> None:
+    metrics.add_dimension(name="function_name", value=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"))
     metrics.flush_metrics()

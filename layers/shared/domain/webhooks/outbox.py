@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from domain.clock import utc_milliseconds
 from domain.ids import time_ordered_id
+from domain.webhooks.promises import BrokenPromise
 
 SCHEMA_VERSION = 1
 
@@ -30,6 +31,7 @@ class Fact(Protocol):
     @property
     def ordering_key(self) -> str: ...
     def model_dump_json(self) -> str: ...
+    def broken_promises(self) -> list[str]: ...
 
 
 def record_facts(
@@ -37,14 +39,25 @@ def record_facts(
 ) -> None:
     """Store facts, in order, as the bytes that will be sent. A fact told before is ignored.
 
+    Everywhere but in prod, one that is not as its schema says is a BrokenPromise; prod tells it, and the dispatcher
+    raises an alarm: no booking fails for it (a.5).
+
     The last thing a transaction does: it waits for whoever is telling of the same aggregates, and for nobody else.
     Two statements, whatever the number of facts, and no answer is awaited.
     """
     new = {fact.dedupe_key: fact for fact in reversed(facts)}
     told = [fact for fact in facts if new.get(fact.dedupe_key) is fact]
+    if environment != "prod":
+        _check(told)
     if told:
         _one_at_a_time(connection, {fact.ordering_key for fact in told})
         _insert(connection, told, environment, now)
+
+
+def _check(facts: Sequence[Fact]) -> None:
+    for fact in facts:
+        if broken := fact.broken_promises():
+            raise BrokenPromise(f"{fact.type}: {', '.join(broken)}")
 
 
 def _one_at_a_time(connection: Connection[Any], ordering_keys: set[str]) -> None:

@@ -1,9 +1,11 @@
 """The events and their payloads (make-webhooks a.5), a file per area. Whoever makes a fact true tells it here."""
 
+import json
+
 from domain.webhooks.event_types import EVENTS
 from domain.webhooks.events.accounts import PasswordResetRequested, Signup
 from domain.webhooks.events.appointments import AppointmentCompleted, AppointmentReminder
-from domain.webhooks.events.base import Contact, Envelope, Payload
+from domain.webhooks.events.base import Contact, Envelope, Payload, schema_of
 from domain.webhooks.events.bookings import (
     BookedSession,
     BookingCancelled,
@@ -21,6 +23,7 @@ from domain.webhooks.events.tutors import (
     TutorRateUpdated,
     TutorUpdated,
 )
+from domain.webhooks.promises import differences
 
 __all__ = [
     "EVENTS",
@@ -51,6 +54,7 @@ __all__ = [
     "TutorCreated",
     "TutorRateUpdated",
     "TutorUpdated",
+    "broken_promises_of",
 ]
 
 PAYLOADS: dict[str, type[Payload]] = {
@@ -80,3 +84,8 @@ PAYLOADS: dict[str, type[Payload]] = {
     )
 }
 """What each event says, by its type, in the contract's order; the last two are this product's own."""
+
+
+def broken_promises_of(event_type: str, body: bytes) -> list[str]:
+    """Where the payload of a recorded event is not as its published schema says (a.5)."""
+    return differences(json.loads(body)["payload"], schema_of(PAYLOADS[event_type]))

@@ -1,9 +1,11 @@
 """What every event is made of (make-webhooks a.1, a.2). Every declared key is always present, null when empty.
 
-Bounds are told by the schema and never checked here: a value out of bounds must not stop a booking (a.5).
+Bounds are told by the schema and not checked by the models: in prod none of them may stop a booking (a.5).
 """
 
+import json
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from pydantic import (
 
 from domain.clock import on_toronto_clock, utc_milliseconds
 from domain.money import to_cent
+from domain.webhooks.promises import Schema, differences
 
 type Dollars = Annotated[
     Decimal,
@@ -83,6 +86,16 @@ class Payload(Part):
     def ordering_key(self) -> str:
         """Events with one key are numbered in sequence (b.5)."""
         raise NotImplementedError
+
+    def broken_promises(self) -> list[str]:
+        """Where this is not as its published schema says (a.5)."""
+        return differences(json.loads(self.model_dump_json()), schema_of(type(self)))
+
+
+@cache
+def schema_of(payload: type[Payload]) -> Schema:
+    """The published schema of a payload."""
+    return payload.model_json_schema(mode="serialization")
 
 
 class Contact(Part):
