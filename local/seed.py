@@ -194,8 +194,8 @@ def _id(*name: object) -> UUID:
 
 def _insert_users(cursor: "psycopg.Cursor[Any]", password_hash: str) -> None:
     people = [
-        (ADMIN, "Dominique", "Lavoie", "admin", "514-555-0100"),
-        (STUDENT, "Léa", "Fortin", "student", "438-555-0142"),
+        (ADMIN, "Dominique", "Lavoie", "admin", "+15145550100"),
+        (STUDENT, "Léa", "Fortin", "student", "+14385550142"),
         *((email, first, last, "tutor", None) for email, first, last, *_ in _TUTORS),
     ]
     cursor.executemany(

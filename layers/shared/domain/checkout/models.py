@@ -19,6 +19,8 @@ EMAIL = re.compile(
     r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])"
 )
 PHONE = re.compile(r"\+?[0-9 ().-]{7,25}")
+E164 = re.compile(r"\+[1-9][0-9]{9,14}")
+"""As the database (0001) and Make.com want it."""
 
 type Required = Annotated[Line, AfterValidator(str.strip), Field(min_length=1)]
 type TypedEmail = Annotated[str, Field(max_length=1000)]
@@ -134,7 +136,8 @@ def read_phone(text: str | None, field: str = "account.phone") -> str | None:
         return None
     number = text.strip()
     digits = re.sub(r"\D", "", number)
-    if not PHONE.fullmatch(number) or not 10 <= len(digits) <= 15:
+    in_full = f"+1{digits}" if len(digits) == 10 and not number.startswith("+") else f"+{digits}"
+    if not PHONE.fullmatch(number) or not E164.fullmatch(in_full):
         raise Refused(
             "VALIDATION_FAILED",
             errors=[
@@ -145,7 +148,7 @@ def read_phone(text: str | None, field: str = "account.phone") -> str | None:
                 }
             ],
         )
-    return f"+1{digits}" if len(digits) == 10 and not number.startswith("+") else f"+{digits}"
+    return in_full
 
 
 def read_password(form: NewPassword) -> str:
