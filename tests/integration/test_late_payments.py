@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -81,6 +82,36 @@ def test_a_checkout_nobody_pays_waits_a_day_and_is_cancelled_there_and_here(
     world.clock.advance(minutes=5)
     assert outcomes(world) == {}
     assert len(world.stripe.calls) == calls  # asked about once
+
+
+def test_a_checkout_nobody_pays_is_asked_about_ever_less_often(world: World, buyer: Guest) -> None:
+    calls, asked = len(world.stripe.calls), []
+    for minutes in range(5, 24 * 60, 5):
+        world.clock.advance(minutes=5)
+        if outcomes(world):
+            asked.append(minutes)
+
+    waits = [later - earlier for earlier, later in pairwise(asked)]
+    assert asked[:9] == [5, 10, 15, 20, 25, 30, 35, 40, 45]
+    assert all(5 <= wait < earlier / 8 + 5 for earlier, wait in zip(asked, waits, strict=False))
+    assert len(asked) == len(world.stripe.calls) - calls == 35
+
+    world.clock.advance(minutes=5)
+    assert outcomes(world) == {"cancelled": 1}
+
+
+def test_a_late_payment_without_a_webhook_is_booked_within_an_eighth_of_its_age(
+    world: World, buyer: Guest
+) -> None:
+    world.stripe.webhooks.drop("payment_intent.succeeded")
+    world.clock.advance(hours=8)
+    assert outcomes(world) == {"waiting": 1}
+    buyer.pays()
+    world.clock.advance(minutes=59)
+    assert outcomes(world) == {}
+
+    world.clock.advance(minutes=1)
+    assert outcomes(world) == {"settled": 1}
 
 
 def test_a_withdrawn_checkout_s_intent_is_cancelled(world: World, buyer: Guest) -> None:

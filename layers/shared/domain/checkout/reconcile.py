@@ -81,7 +81,10 @@ def mark_processing(connection: Connection[Any], payment: Payment) -> None:
 
 
 def _take_next(connection: Connection[Any], now: datetime) -> Pending | None:
-    """The checkout that was not asked about for longest, which nobody else is asking about."""
+    """The checkout that was not asked about for longest, which nobody else is asking about.
+
+    One that nobody pays is asked about ever less often, always within an eighth of its age, until it expires.
+    """
     return (
         connection.cursor(row_factory=class_row(Pending))
         .execute(
@@ -91,7 +94,10 @@ def _take_next(connection: Connection[Any], now: datetime) -> Pending | None:
                    SELECT id FROM checkouts
                     WHERE (status IN ('open', 'processing') OR (status = 'cancelled' AND intent_closed_at IS NULL))
                       AND created_at <= %(now)s - %(settles_by_itself)s
-                      AND (asked_at IS NULL OR asked_at <= %(now)s - %(asked_already)s)
+                      AND (asked_at IS NULL OR asked_at <= %(now)s - CASE
+                              WHEN status = 'open' AND expires_at > %(now)s
+                              THEN greatest(%(asked_already)s, (asked_at - created_at) / 8)
+                              ELSE %(asked_already)s END)
                     ORDER BY asked_at NULLS FIRST, created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING id, status::text, payment_intent_id, expires_at
             """,
