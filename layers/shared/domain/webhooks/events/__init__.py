@@ -4,13 +4,16 @@ import json
 
 from domain.webhooks.event_types import EVENTS
 from domain.webhooks.events.accounts import PasswordResetRequested, Signup
-from domain.webhooks.events.appointments import AppointmentCompleted, AppointmentReminder
+from domain.webhooks.events.appointments import (
+    AppointmentCompleted,
+    AppointmentReminder,
+    BookingCancelled,
+    BookingRescheduled,
+)
 from domain.webhooks.events.base import Contact, Envelope, Payload, schema_of
 from domain.webhooks.events.bookings import (
     BookedSession,
-    BookingCancelled,
     BookingCreated,
-    BookingRescheduled,
 )
 from domain.webhooks.events.courses import CourseCreated, CourseDeleted, CourseUpdated
 from domain.webhooks.events.messages import MessageSent

@@ -1,4 +1,4 @@
-"""A session's day: the reminder before it, its completion after it."""
+"""The life of one session: cancelled, moved, reminded of, taught."""
 
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
@@ -6,15 +6,77 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.clock import utc_milliseconds
-from domain.webhooks.events.base import Contact, Dollars, LocalMoment, Minutes, Moment, Payload
+from domain.webhooks.events.base import Contact, Dollars, LocalMoment, Minutes, Moment, Payload, Role
 
 
-class AppointmentCompleted(Payload):
+class _OfAppointment(Payload):
+    appointment_id: UUID
+
+    @property
+    def ordering_key(self) -> str:
+        return f"appointment:{self.appointment_id}"
+
+
+class BookingCancelled(_OfAppointment):
+    """One session will not take place (H-8). `version`, the appointment's, tells two cancellations apart."""
+
+    type: ClassVar[str] = "booking.cancelled"
+
+    user_id: UUID
+    tutor_id: UUID
+    course_id: UUID
+    course_title_fr: str
+    cancelled_by: Role
+    cancelled_by_id: UUID
+    cancellation_reason: str | None
+    start_datetime: Moment
+    end_datetime: Moment
+    duration_min: Minutes
+    price_cad: Dollars
+    credit_issued: Dollars | None
+    timestamp: Moment
+    cause: Literal["request", "refund"]
+    order_id: UUID
+    student: Contact
+    tutor: Contact
+    version: Annotated[int, Field(exclude=True)]
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.appointment_id}:{self.version}"
+
+
+class BookingRescheduled(_OfAppointment):
+    """One session was moved to another time. `modification_id` is the row of its history that says so."""
+
+    type: ClassVar[str] = "booking.rescheduled"
+
+    user_id: UUID
+    tutor_id: UUID
+    course_id: UUID
+    course_title_fr: str
+    rescheduled_by: Role
+    rescheduled_by_id: UUID
+    reason: str
+    old_start_datetime: Moment
+    old_end_datetime: Moment
+    new_start_datetime: Moment
+    new_end_datetime: Moment
+    timestamp: Moment
+    modification_id: UUID
+    student: Contact
+    tutor: Contact
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.type}:{self.modification_id}"
+
+
+class AppointmentCompleted(_OfAppointment):
     """A session took place. `version`, the appointment's, tells two completions apart."""
 
     type: ClassVar[str] = "appointment.completed"
 
-    appointment_id: UUID
     user_id: UUID
     tutor_id: UUID
     course_id: UUID
@@ -33,17 +95,12 @@ class AppointmentCompleted(Payload):
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.appointment_id}:{self.version}"
 
-    @property
-    def ordering_key(self) -> str:
-        return f"appointment:{self.appointment_id}"
 
-
-class AppointmentReminder(Payload):
+class AppointmentReminder(_OfAppointment):
     """A session takes place within a day: told once for each time it was given."""
 
     type: ClassVar[str] = "appointment.reminder"
 
-    appointment_id: UUID
     user_id: UUID
     tutor_id: UUID
     tutor_name: str
@@ -61,7 +118,3 @@ class AppointmentReminder(Payload):
     @property
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.appointment_id}:{utc_milliseconds(self.start_datetime)}"
-
-    @property
-    def ordering_key(self) -> str:
-        return f"appointment:{self.appointment_id}"

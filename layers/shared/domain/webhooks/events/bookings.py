@@ -1,4 +1,4 @@
-"""Sessions bought, cancelled and moved."""
+"""Sessions bought."""
 
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
@@ -15,7 +15,6 @@ from domain.webhooks.events.base import (
     Moment,
     Part,
     Payload,
-    Role,
 )
 
 
@@ -63,68 +62,3 @@ class BookingCreated(Payload):
     @property
     def ordering_key(self) -> str:
         return f"order:{self.order_id}"
-
-
-class BookingCancelled(Payload):
-    """One session will not take place (H-8). `version`, the appointment's, tells two cancellations apart."""
-
-    type: ClassVar[str] = "booking.cancelled"
-
-    appointment_id: UUID
-    user_id: UUID
-    tutor_id: UUID
-    course_id: UUID
-    course_title_fr: str
-    cancelled_by: Role
-    cancelled_by_id: UUID
-    cancellation_reason: str | None
-    start_datetime: Moment
-    end_datetime: Moment
-    duration_min: Minutes
-    price_cad: Dollars
-    credit_issued: Dollars | None
-    timestamp: Moment
-    cause: Literal["request", "refund"]
-    order_id: UUID
-    student: Contact
-    tutor: Contact
-    version: Annotated[int, Field(exclude=True)]
-
-    @property
-    def dedupe_key(self) -> str:
-        return f"{self.type}:{self.appointment_id}:{self.version}"
-
-    @property
-    def ordering_key(self) -> str:
-        return f"appointment:{self.appointment_id}"
-
-
-class BookingRescheduled(Payload):
-    """One session was moved to another time. `modification_id` is the row of its history that says so."""
-
-    type: ClassVar[str] = "booking.rescheduled"
-
-    appointment_id: UUID
-    user_id: UUID
-    tutor_id: UUID
-    course_id: UUID
-    course_title_fr: str
-    rescheduled_by: Role
-    rescheduled_by_id: UUID
-    reason: str
-    old_start_datetime: Moment
-    old_end_datetime: Moment
-    new_start_datetime: Moment
-    new_end_datetime: Moment
-    timestamp: Moment
-    modification_id: UUID
-    student: Contact
-    tutor: Contact
-
-    @property
-    def dedupe_key(self) -> str:
-        return f"{self.type}:{self.modification_id}"
-
-    @property
-    def ordering_key(self) -> str:
-        return f"appointment:{self.appointment_id}"
