@@ -45,7 +45,7 @@ class TutorCalendar:
         """The half hours of the horizon this tutor can be booked in, bit 0 being the horizon's first."""
         week = [0] * 7
         for weekday, start, end in self.weekly:
-            week[weekday] |= run(start, end)
+            week[weekday] |= (1 << end) - (1 << start)
         free = horizon.repeat(week)
         for day, opened, closed in self._exceptional_days(horizon):
             wall = (week[day.weekday] | opened) & ~closed
@@ -57,11 +57,10 @@ class TutorCalendar:
         origin = horizon.first
         taken = 0
         for start, end in self.taken:
-            place = start - origin
-            if place < 0:
-                taken |= run(place, end - origin)
+            if start >= origin:
+                taken |= ((1 << end - start) - 1) << start - origin
             else:
-                taken |= ((1 << end - start) - 1) << place
+                taken |= run(start - origin, end - origin)
         return taken
 
     def _exceptional_days(self, horizon: Horizon) -> Iterator[tuple[LocalDay, int, int]]:
