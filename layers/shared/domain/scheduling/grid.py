@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
 
 from domain.clock import TORONTO
 
@@ -73,6 +75,16 @@ def starts_that_fit(free: int, steps: int) -> int:
     return fitting
 
 
+class Stretch(NamedTuple):
+    """Half hours during which the wall clock goes on evenly."""
+
+    place: int
+    """The first, from the day's first."""
+    reading: int
+    """The wall half hour it shows."""
+    length: int
+
+
 @dataclass(frozen=True, slots=True)
 class LocalDay:
     """One calendar day in Toronto: where it lies on the grid and what its wall clock shows."""
@@ -81,13 +93,16 @@ class LocalDay:
     first: int
     length: int
     weekday: int  # 0 = Sunday
-    readings: tuple[int, ...] | None  # on a day the clocks change: the wall half hour each elapsed one shows
+    stretches: tuple[Stretch, ...] = ()  # on a day the clocks change: what runs between the changes
 
     def elapsed(self, wall: int) -> int:
         """The half hours of this day whose wall-clock reading is in `wall`, as bits from the day's first."""
-        if self.readings is None:
+        if not self.stretches:
             return wall
-        return sum(1 << place for place, reading in enumerate(self.readings) if wall >> reading & 1)
+        elapsed = 0
+        for stretch in self.stretches:
+            elapsed |= (wall >> stretch.reading & run(0, stretch.length)) << stretch.place
+        return elapsed
 
 
 @lru_cache(maxsize=1024)
@@ -96,11 +111,19 @@ def local_day(day: date) -> LocalDay:
     first = step_at(datetime(day.year, day.month, day.day, tzinfo=TORONTO))
     following = day + timedelta(days=1)
     length = step_at(datetime(following.year, following.month, following.day, tzinfo=TORONTO)) - first
-    readings = None
+    stretches: tuple[Stretch, ...] = ()
     if length != WALL_STEPS:
         wall_clock = (instant_of(first + place).astimezone(TORONTO) for place in range(length))
-        readings = tuple(reading.hour * 2 + reading.minute // STEP_MIN for reading in wall_clock)
-    return LocalDay(day, first, length, day.isoweekday() % 7, readings)
+        readings = [reading.hour * 2 + reading.minute // STEP_MIN for reading in wall_clock]
+        stretches = tuple(_stretches(readings))
+    return LocalDay(day, first, length, day.isoweekday() % 7, stretches)
+
+
+def _stretches(readings: Sequence[int]) -> Iterator[Stretch]:
+    """Where the wall clock goes on evenly, given what it reads at each elapsed half hour."""
+    for _, together in groupby(enumerate(readings), lambda at: at[1] - at[0]):
+        (place, reading), *more = together
+        yield Stretch(place, reading, 1 + len(more))
 
 
 def local_date(instant: datetime) -> date:
@@ -119,7 +142,7 @@ class Horizon:
         self._ordinary = [0] * 7  # per weekday, a bit where each of its ordinary days begins
         self._changing: list[LocalDay] = []
         for day in self.days:
-            if day.readings is None:
+            if not day.stretches:
                 self._ordinary[day.weekday] |= 1 << day.first - self.first
             else:
                 self._changing.append(day)
