@@ -294,18 +294,143 @@ def test_a_free_order_that_lost_a_session_refunds_nothing(world: World, shop: Sh
     assert (world.count("refunds"), world.count("appointments"), world.stripe.calls) == (0, 0, [])
 
 
-def test_a_tutor_or_course_closed_after_the_snapshot_does_not_block(world: World, shop: Shop) -> None:
+def test_a_lapsed_session_whose_course_was_closed_meanwhile_goes_back(world: World, shop: Shop) -> None:
     guest = Guest(world).chooses(wanted(shop.course, TEN), wanted(shop.course, TWO, tutor=shop.cote)).starts()
     lapse(world)
-    sweep(world)
-    world.connection.execute("UPDATE tutors SET active = false; UPDATE courses SET active = false")
+    world.connection.execute("UPDATE courses SET active = false")
     guest.pays()
     world.webhooks()
 
-    assert rows(world, "SELECT tutor_id, status FROM appointments ORDER BY start_datetime") == [
-        (shop.roy, "scheduled"),
-        (shop.cote, "scheduled"),
+    assert rows(world, "SELECT status, refunded_cad FROM orders") == [("refunded", Decimal("90.00"))]
+    assert (world.count("appointments"), world.count("time_claims")) == (0, 0)
+    assert sum(given_back(world, guest.intent_id)) == 9000
+
+
+@pytest.mark.parametrize("closed", ["time off", "hours removed", "closed day"])
+@pytest.mark.parametrize("lapsed", [True, False])
+def test_a_live_hold_is_honoured_whatever_hours_changed_and_a_lapsed_one_is_not(
+    world: World, shop: Shop, closed: str, lapsed: bool
+) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
+    if closed == "time off":
+        world.school.time_off(shop.roy, TEN, TWO)
+    elif closed == "hours removed":
+        world.connection.execute("DELETE FROM availability_rules")
+    else:
+        world.school.exception(shop.roy, "closed", TEN.date())
+    if lapsed:
+        lapse(world)
+    guest.pays()
+    world.webhooks()
+
+    assert world.count("appointments") == (0 if lapsed else 1)
+    assert given_back(world, guest.intent_id) == ([4500] if lapsed else [])
+
+
+def test_a_lapsed_any_tutor_session_moves_away_from_a_time_off(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
+    world.school.time_off(shop.roy, TEN, TWO)
+    lapse(world)
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id FROM appointments") == [(shop.cote,)]
+    assert given_back(world, guest.intent_id) == []
+
+
+def test_a_live_hold_with_a_tutor_who_was_deactivated_is_not_booked(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN), wanted(shop.course, TWO, tutor=shop.roy)).starts()
+    world.connection.execute("UPDATE tutors SET active = false WHERE id = %s", (shop.roy,))
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id, start_datetime FROM appointments") == [(shop.cote, TEN)]
+    assert given_back(world, guest.intent_id) == [4500]
+
+
+def test_the_lead_time_does_not_count_once_paid(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
+    world.clock.now = TEN - timedelta(minutes=1)
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id, start_datetime FROM appointments") == [(shop.roy, TEN)]
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(hours=12)])
+def test_nothing_that_has_begun_is_booked(world: World, shop: Shop, late: timedelta) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN), wanted(shop.course, TWO + timedelta(days=2)))
+    guest.starts()
+    world.clock.now = TEN + late
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT start_datetime FROM appointments") == [(TWO + timedelta(days=2),)]
+    assert given_back(world, guest.intent_id) == [4500]
+    assert rows(world, "SELECT status, refunded_cad FROM orders") == [
+        ("partially_refunded", Decimal("45.00"))
     ]
+
+
+# --- The buyer's own newer hold -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lapsed", [True, False])
+@pytest.mark.parametrize("chosen", [True, False])
+def test_the_same_session_put_back_in_the_cart_is_what_was_paid_for(
+    world: World, shop: Shop, lapsed: bool, chosen: bool
+) -> None:
+    tutor = shop.roy if chosen else None
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=tutor), wanted(shop.course, TWO)).starts()
+    if lapsed:
+        lapse(world)
+    guest.drops(item=0).chooses(wanted(shop.course, TEN, tutor=tutor))
+    world.school.time_off(shop.roy, TEN, TEN + timedelta(hours=1))  # a newer hold is honoured too
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id, start_datetime FROM appointments ORDER BY 2") == [
+        (shop.roy, TEN),
+        (shop.roy, TWO),
+    ]
+    assert guest.cart["items"] == []
+    assert rows(world, "SELECT kind::text FROM time_claims") == [("appointment",), ("appointment",)]
+    assert given_back(world, guest.intent_id) == []
+    assert closing_audit(world.connection, world.stripe, world.clock()) == []
+
+
+def test_an_any_tutor_session_is_booked_with_the_tutor_of_the_newer_hold(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
+    guest.drops(item=0).chooses(wanted(shop.course, TEN, tutor=shop.cote))
+    world.school.claim(shop.roy, TEN, TEN + timedelta(hours=1))
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id FROM appointments") == [(shop.cote,)]
+    assert rows(world, "SELECT tutor_earnings_cad FROM order_items") == [(Decimal("36.50"),)]
+    assert (guest.cart["items"], world.count("refunds")) == ([], 0)
+
+
+def test_another_tutor_s_hold_is_not_taken_for_a_chosen_one(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
+    guest.drops(item=0).chooses(wanted(shop.course, TEN, tutor=shop.cote))
+    world.school.claim(shop.roy, TEN, TEN + timedelta(hours=1))
+    guest.pays()
+    world.webhooks()
+
+    assert (world.count("appointments"), given_back(world, guest.intent_id)) == (0, [4500])
+    assert [item["tutor_display_name"] for item in guest.cart["items"]] == ["M. Côté"]
+
+
+def test_a_strangers_newer_hold_is_not_taken(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
+    lapse(world)
+    stranger = Guest(world, "autre@exemple.ca").chooses(wanted(shop.course, TEN, tutor=shop.roy))
+    guest.pays()
+    world.webhooks()
+
+    assert (world.count("appointments"), given_back(world, guest.intent_id)) == (0, [4500])
+    assert [item["hold_expired"] for item in stranger.cart["items"]] == [False]
 
 
 def test_many_who_paid_for_one_lapsed_time_get_one_booking_and_refunds(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
 from domain import money
 from domain.accounts.callers import Buyer
@@ -80,6 +80,21 @@ def take_out_sold(
     claims.release(connection, item_ids)
     queries.clear_coupon(connection, cart_id)
     queries.advance_version(connection, cart_id, now)
+
+
+def take_newer_holds(
+    connection: Connection[Any],
+    cart_id: UUID | None,
+    sessions: Sequence[Mapping[str, Any]],
+    sold_ids: Sequence[UUID],
+    now: datetime,
+) -> Cursor[Any]:
+    """Take out of a locked cart the items that ask for sessions which were paid for, and release their holds.
+
+    A session is its `id`, `course_id`, `start`, `duration_min` and, unless any tutor will do, its `tutor_id`.
+    Rows: a session's id, and the tutor with whom it was held until now.
+    """
+    return queries.take_same_sessions(connection, cart_id, sessions, sold_ids, now)
 
 
 def _still_offered(connection: Connection[Any], items: Sequence[CartItem], now: datetime) -> list[CartItem]:

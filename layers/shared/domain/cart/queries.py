@@ -133,6 +133,44 @@ def remove_items(connection: Connection[Any], ids: Iterable[UUID], now: datetime
     )
 
 
+def take_same_sessions(
+    connection: Connection[Any],
+    cart_id: UUID | None,
+    sessions: Sequence[Mapping[str, Any]],
+    sold_ids: Sequence[UUID],
+    now: datetime,
+) -> Cursor[Any]:
+    """Take out of a locked cart what asks for the same sessions as these, the sold items themselves apart.
+
+    Their holds are released. A row for each that was live, with an active tutor: the session's id, the tutor's id.
+    """
+    return connection.cursor(row_factory=tuple_row).execute(
+        """
+        WITH same AS (
+            UPDATE cart_items AS item SET removed_at = %(now)s
+              FROM jsonb_to_recordset(%(sessions)s::jsonb) AS session
+                   (id uuid, course_id uuid, start timestamptz, duration_min smallint, tutor_id uuid)
+             WHERE item.cart_id = %(cart_id)s AND item.removed_at IS NULL AND item.id <> ALL (%(sold_ids)s)
+               AND item.course_id = session.course_id AND item.start_datetime = session.start
+               AND item.duration_min = session.duration_min
+               AND (session.tutor_id IS NULL OR item.tutor_id = session.tutor_id)
+            RETURNING session.id, item.id AS item_id),
+        released AS (
+            DELETE FROM time_claims USING same WHERE time_claims.id = same.item_id AND time_claims.kind = 'hold'
+            RETURNING same.id, time_claims.tutor_id, time_claims.expires_at)
+        SELECT released.id, released.tutor_id
+          FROM released JOIN tutors ON tutors.id = released.tutor_id AND tutors.active
+         WHERE released.expires_at > %(now)s
+        """,
+        {
+            "cart_id": cart_id,
+            "sessions": json.dumps(sessions, default=str),
+            "sold_ids": list(sold_ids),
+            "now": now,
+        },
+    )
+
+
 def renew_holds(connection: Connection[Any], ids: Sequence[UUID], expires_at: datetime) -> None:
     """Items that were lost and held anew."""
     connection.execute(

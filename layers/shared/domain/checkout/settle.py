@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.errors import CheckViolation
 
 from domain import money
@@ -21,7 +21,7 @@ from domain.accounts.accounts import Account, NewAccount
 from domain.appointments.appointments import NewAppointment, insert_appointments
 from domain.cart import purchase
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
-from domain.catalog.timetable import read_timetables
+from domain.catalog.timetable import Timetable, read_timetables
 from domain.checkout import queries
 from domain.checkout.checkout import Checkout
 from domain.checkout.facts import Returned, settlement_facts
@@ -147,7 +147,7 @@ def _book(
     claims.lock_tutors(
         connection, teachers
     )  # whoever may be asked, at once and in order: nobody waits in a circle
-    kept_answer = claims.turn_holds_into_appointments(connection, [session.id for session in sessions])
+    kept_answer = claims.turn_holds_into_appointments(connection, [session.id for session in sessions], now)
 
     account_created = bool(opened and opened.fetchone())
     account = account_answer.fetchone()
@@ -158,7 +158,7 @@ def _book(
 
     bookings = [Booking(new_id(), session, True) for session in sessions if session.id in kept]
     if lost := [session for session in sessions if session.id not in kept]:
-        bookings += _claim_anew(connection, lost, teachers, now)
+        bookings += _claim_anew(connection, checkout, lost, teachers, now)
     bookings.sort(key=lambda booking: (booking.session.start, booking.session.id))
 
     order = _order(checkout, account, bookings, intent_id)
@@ -222,23 +222,63 @@ def _give_back(
 
 def _claim_anew(
     connection: Connection[Any],
+    checkout: Checkout,
     lost: Sequence[SnapshotItem],
     teachers: Mapping[UUID, Teacher],
     now: datetime,
 ) -> list[Booking]:
-    """Sessions whose hold is gone: booked if their time is free, with another tutor if any will do (decision 12)."""
-    days = [local_date(session.start) for session in lost]
-    auto_courses = {session.course_id for session in lost if session.tutor_selection == "auto"}
-    timetables = read_timetables(connection, auto_courses, min(days), max(days), now)
-    bookings = []
-    for session in sorted(lost, key=lambda session: (session.start, session.id)):
-        tutor_ids = [session.tutor_id]
-        if session.tutor_selection == "auto" and session.course_id in timetables:
-            calendars = timetables[session.course_id].calendars.values()
-            free = tutors_free_at(calendars, session.start, session.duration_min)
-            tutor_ids += [other for other in free if other != session.tutor_id and other in teachers]
-        bookings.append(_book_with_first(connection, session, tutor_ids, teachers, now))
+    """Sessions without a live hold, booked if that is possible; nothing that has begun is (decision 20).
+
+    The buyer's own newer hold on the same session is taken over. Without one, the session is booked if its tutor
+    still offers it, lead time aside, else with another tutor if any will do.
+    """
+    ahead = sorted(
+        (session for session in lost if session.start > now), key=lambda session: (session.start, session.id)
+    )
+    bookings = [Booking(new_id(), session, False) for session in lost if session.start <= now]
+    if not ahead:
+        return bookings
+    claims.release(connection, [session.id for session in lost])
+    newer_answer = _take_newer_holds(connection, checkout, ahead, now)
+    days = [local_date(session.start) for session in ahead]
+    courses = {session.course_id for session in ahead}
+    timetables = read_timetables(connection, courses, min(days), max(days), now)
+    newer = dict(newer_answer.fetchall())
+    for session in ahead:
+        offering = _who_offers(session, timetables.get(session.course_id))
+        tutor_ids = [newer[session.id]] if session.id in newer else offering
+        known = [tutor_id for tutor_id in tutor_ids if tutor_id in teachers]
+        bookings.append(_book_with_first(connection, session, known, teachers, now))
     return bookings
+
+
+def _take_newer_holds(
+    connection: Connection[Any], checkout: Checkout, sessions: Sequence[SnapshotItem], now: datetime
+) -> Cursor[Any]:
+    """By session, the tutor with whom the buyer holds the same session in their cart; it leaves the cart."""
+    same = [
+        {
+            "id": session.id,
+            "course_id": session.course_id,
+            "start": session.start,
+            "duration_min": session.duration_min,
+            "tutor_id": session.tutor_id if session.tutor_selection == "explicit" else None,
+        }
+        for session in sessions
+    ]
+    sold_ids = [session.id for session in checkout.sessions]
+    return purchase.take_newer_holds(connection, checkout.cart_id, same, sold_ids, now)
+
+
+def _who_offers(session: SnapshotItem, timetable: Timetable | None) -> list[UUID]:
+    """Who can give that session by the engine: its own tutor first, then the others if any will do."""
+    if timetable is None:
+        return []
+    free = tutors_free_at(timetable.calendars.values(), session.start, session.duration_min)
+    own = [tutor_id for tutor_id in free if tutor_id == session.tutor_id]
+    if session.tutor_selection == "explicit":
+        return own
+    return own + [tutor_id for tutor_id in free if tutor_id != session.tutor_id]
 
 
 def _book_with_first(

@@ -67,17 +67,22 @@ def _claim(connection: Connection[Any], claim: Claim, kind: str, expires_at: dat
     return answer.fetchone() is not None
 
 
-def turn_holds_into_appointments(connection: Connection[Any], ids: Sequence[UUID]) -> Cursor[Any]:
-    """Each hold that still stands becomes an appointment's claim, in place. Rows: the ids that did.
+def turn_holds_into_appointments(
+    connection: Connection[Any], ids: Sequence[UUID], now: datetime
+) -> Cursor[Any]:
+    """Each of these holds that is live at `now` becomes an appointment's claim, in place. Rows: the ids that did.
 
-    An expired hold that nobody has taken over yet still stands (decision 12).
+    A live hold is honoured whatever hours changed since it was taken; not when its session has begun, or its tutor
+    was deactivated (decision 20).
     """
     return connection.execute(
         """
         UPDATE time_claims SET kind = 'appointment', expires_at = NULL
-         WHERE id = ANY(%(ids)s) AND kind = 'hold' RETURNING id
+         WHERE id = ANY(%(ids)s) AND kind = 'hold' AND expires_at > %(now)s AND lower(during) > %(now)s
+           AND tutor_id IN (SELECT id FROM tutors WHERE active)
+        RETURNING id
         """,
-        {"ids": list(ids)},
+        {"ids": list(ids), "now": now},
     )
 
 
