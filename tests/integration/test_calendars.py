@@ -7,7 +7,6 @@ from uuid import UUID
 import icalendar
 import pytest
 
-from domain.clock import TORONTO
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import Answer
 from tests.support.tables import nothing_written
@@ -70,20 +69,22 @@ def test_a_session_as_an_event(zoe: BookedStudent) -> None:
     assert (str(calendar["METHOD"]), str(calendar["VERSION"])) == ("PUBLISH", "2.0")
     assert str(session["UID"]) == f"{appointment_id}@4as"
     assert (session.start, session.end) == (TEN, TEN + timedelta(hours=1))
-    assert session["DTSTART"].params["TZID"] == "America/Toronto"
+    assert "TZID" not in session["DTSTART"].params
     assert (session["SEQUENCE"], str(session["STATUS"])) == (0, "CONFIRMED")
     assert str(session["SUMMARY"]) == "Cours francais-secondaire avec Mme Roy"
     assert session["DTSTAMP"].dt == toronto(18, 12)
 
 
-def test_the_time_zone_is_told_with_its_changes(zoe: BookedStudent) -> None:
-    zones: list[Any] = file(zoe, zoe.appointment_id).walk("VTIMEZONE")
-    [zone] = zones
+def test_every_instant_is_in_utc_so_that_no_programme_has_to_know_toronto(zoe: BookedStudent) -> None:
+    """An Outlook that ignores RDATE was an hour off in summer."""
+    one = zoe.gets(f"/v1/appointments/{zoe.appointment_id}/calendar.ics")
+    feed = zoe.gets(address(zoe).removeprefix(ORIGIN))
 
-    assert str(zone["TZID"]) == "America/Toronto"
-    rules = zone.to_tz()
-    for instant in (datetime(2027, 1, 20, 12), datetime(2027, 7, 1, 12), datetime(2027, 12, 1, 12)):  # noqa: DTZ001
-        assert instant.replace(tzinfo=rules).utcoffset() == instant.replace(tzinfo=TORONTO).utcoffset()
+    for answer in (one, feed):
+        assert b"DTSTART:20270120T150000Z" in answer.content
+        assert b"DTEND:20270120T160000Z" in answer.content
+        assert b"TZID" not in answer.content
+        assert read(answer).walk("VTIMEZONE") == []
 
 
 def test_moved_and_cancelled_it_keeps_its_identity_and_its_sequence_grows(
@@ -102,6 +103,7 @@ def test_moved_and_cancelled_it_keeps_its_identity_and_its_sequence_grows(
     assert str(cancelled["METHOD"]) == "CANCEL"
     gone = event(cancelled)
     assert (gone["SEQUENCE"], str(gone["STATUS"]), gone["UID"]) == (2, "CANCELLED", moved["UID"])
+    assert str(gone["SUMMARY"]) == "Annulée : Cours francais-secondaire avec Mme Roy"
 
 
 def test_lines_are_short_and_end_as_they_must(world: World, zoe: BookedStudent) -> None:
@@ -127,10 +129,11 @@ def test_a_title_cannot_add_a_line_to_the_file(world: World, zoe: BookedStudent)
 @pytest.mark.parametrize(
     ("start", "written"),
     [
-        (datetime(2027, 11, 7, 4, 0, tzinfo=UTC), b"DTSTART;TZID=America/Toronto:20271107T000000"),
-        (datetime(2027, 11, 7, 5, 30, tzinfo=UTC), b"DTSTART;TZID=America/Toronto:20271107T013000"),
+        (datetime(2027, 11, 7, 4, 0, tzinfo=UTC), b"DTSTART:20271107T040000Z"),
+        (datetime(2027, 11, 7, 5, 30, tzinfo=UTC), b"DTSTART:20271107T053000Z"),
         (datetime(2027, 11, 7, 6, 30, tzinfo=UTC), b"DTSTART:20271107T063000Z"),  # 01:30 again
-        (datetime(2027, 3, 14, 6, 30, tzinfo=UTC), b"DTSTART;TZID=America/Toronto:20270314T013000"),
+        (datetime(2027, 7, 5, 14, 0, tzinfo=UTC), b"DTSTART:20270705T140000Z"),
+        (datetime(2027, 3, 14, 6, 30, tzinfo=UTC), b"DTSTART:20270314T063000Z"),
     ],
 )
 def test_when_the_clocks_change_the_instant_is_still_the_right_one(
@@ -171,6 +174,10 @@ def test_the_feed_shows_every_session_to_whoever_has_its_address(world: World, z
     sessions = calendar.walk("VEVENT")
     assert [str(session["UID"]) for session in sessions] == [f"{row_id}@4as" for row_id in ids]
     assert [str(session["STATUS"]) for session in sessions] == ["CANCELLED", "CONFIRMED"]
+    assert [str(session["SUMMARY"]) for session in sessions] == [
+        "Annulée : Cours francais-secondaire avec Mme Roy",
+        "Cours francais-secondaire avec Mme Roy",
+    ]
 
 
 def test_a_feed_of_nothing_but_cancelled_sessions_is_still_published(

@@ -166,6 +166,34 @@ def test_names_in_other_letters_and_markup_are_printed_as_well_as_can_be(
     assert "L’œuvre <b>&amp; ?" in said
 
 
+def test_a_name_written_with_separate_accents_is_printed_like_any_other(
+    world: World, zoe: BookedStudent
+) -> None:
+    world.connection.execute("UPDATE users SET first_name = E'Zoe\\u0301' WHERE id = %s", (zoe.user_id,))
+
+    assert "Zoé Tremblay" in receipt(zoe)
+
+
+def test_a_free_order_does_not_say_that_a_card_paid(world: World, zoe: BookedStudent) -> None:
+    world.connection.execute("UPDATE orders SET discount_cad = subtotal_cad, total_cad = 0")
+
+    said = " ".join(receipt(zoe).split())
+
+    assert "Rabais (SAVE10) -90,00 $ Total 0,00 $" in said
+    assert "Passée le 18 janvier 2027" in said
+    assert "Payé" not in said
+
+
+def test_an_order_that_credits_paid_does_not_say_that_a_card_did(world: World, zoe: BookedStudent) -> None:
+    world.connection.execute("UPDATE orders SET credits_applied_cad = total_cad")
+
+    said = " ".join(receipt(zoe).split())
+
+    assert "Payée le 18 janvier 2027" in said
+    assert "Payé par crédits 81,00 $" in said
+    assert "Payé par carte" not in said
+
+
 def test_a_long_order_runs_over_several_pages(world: World, shop: Shop) -> None:
     hours = [toronto(day, hour) for day in range(20, 26) for hour in range(9, 17)]
     zoe = BookedStudent.of(world, *(wanted(shop.course, hour) for hour in hours[:20]))

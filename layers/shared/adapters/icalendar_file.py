@@ -1,36 +1,37 @@
-"""Sessions as an iCalendar file (RFC 5545). Only this loads icalendar, and only when a calendar is asked for."""
+"""Sessions as an iCalendar file (RFC 5545). Only this loads icalendar, and only when a calendar is asked for.
+
+Every instant is in UTC: some programmes read a time zone's changes wrongly, and none reads UTC wrongly.
+"""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC
 
-from icalendar import Calendar, Event, Timezone
+from icalendar import Calendar, Event
 
 from domain.appointments.calendar import Session
-from domain.clock import TORONTO, on_toronto_clock
 
 PRODUCT = "-//4AS//Seances//FR"
 UID_DOMAIN = "4as"
 NAME = "Séances 4AS"
 
 
-def write_feed(sessions: Sequence[Session], now: datetime) -> bytes:
+def write_feed(sessions: Sequence[Session]) -> bytes:
     """A calendar to subscribe to. What is cancelled is CANCELLED in it, so that programmes take it away."""
-    return _write(sessions, "PUBLISH", now)
+    return _write(sessions, "PUBLISH")
 
 
-def write_session(session: Session, now: datetime) -> bytes:
+def write_session(session: Session) -> bytes:
     """One session, to be put in a calendar or, cancelled, to be taken out of it."""
-    return _write([session], "PUBLISH" if _takes_place(session) else "CANCEL", now)
+    return _write([session], "PUBLISH" if _takes_place(session) else "CANCEL")
 
 
-def _write(sessions: Sequence[Session], method: str, now: datetime) -> bytes:
+def _write(sessions: Sequence[Session], method: str) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", method)
     calendar.add("x-wr-calname", NAME)
-    calendar.add_component(_timezone(sessions, now))
     for session in sessions:
         calendar.add_component(_event(session))
     return bytes(calendar.to_ical())
@@ -43,9 +44,9 @@ def _event(session: Session) -> Event:
     event.add("dtstamp", session.updated_at.astimezone(UTC))
     event.add("created", session.created_at.astimezone(UTC))
     event.add("last-modified", session.updated_at.astimezone(UTC))
-    event.add("dtstart", _written(session.start))
-    event.add("dtend", _written(session.end))
-    event.add("summary", f"{session.course_title_fr} avec {session.tutor_display_name}")
+    event.add("dtstart", session.start.astimezone(UTC))
+    event.add("dtend", session.end.astimezone(UTC))
+    event.add("summary", _title(session))
     event.add("status", "CONFIRMED" if _takes_place(session) else "CANCELLED")
     event.add("transp", "OPAQUE" if _takes_place(session) else "TRANSPARENT")
     if session.meeting_link and _takes_place(session):
@@ -54,17 +55,11 @@ def _event(session: Session) -> Event:
     return event
 
 
+def _title(session: Session) -> str:
+    """It says that a session is cancelled: many programmes show no status."""
+    title = f"{session.course_title_fr} avec {session.tutor_display_name}"
+    return title if _takes_place(session) else f"Annulée : {title}"
+
+
 def _takes_place(session: Session) -> bool:
     return session.status in ("scheduled", "completed")
-
-
-def _written(instant: datetime) -> datetime:
-    """On Toronto's clock; in UTC within the hour that clock shows twice, of which RFC 5545 can name only the first."""
-    local = on_toronto_clock(instant)
-    return instant.astimezone(UTC) if local.fold else local
-
-
-def _timezone(sessions: Sequence[Session], now: datetime) -> Timezone:
-    """Toronto's clock in the years of the sessions."""
-    years = [on_toronto_clock(session.start).year for session in sessions] or [now.year]
-    return Timezone.from_tzinfo(TORONTO, TORONTO.key, date(min(years) - 1, 1, 1), date(max(years) + 2, 1, 1))

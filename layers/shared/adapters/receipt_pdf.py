@@ -71,7 +71,7 @@ def _heading(receipt: Receipt) -> Flowable:
     order = receipt.order
     about = [
         _text(f"Commande {order.number}", STRONG_RIGHT),
-        _text(f"Payée le {french.day(order.created_at)}", RIGHT),
+        _text(f"{'Payée' if order.total_cad else 'Passée'} le {french.day(order.created_at)}", RIGHT),
     ]
     buyer = [_text(receipt.buyer_name, STRONG), _text(receipt.buyer_email)]
     table = Table(
@@ -129,7 +129,8 @@ def _totals(receipt: Receipt) -> Flowable:
     rows.append(("Total", french.dollars(order.total_cad), True))
     if order.credits_applied_cad:
         rows.append(("Payé par crédits", french.dollars(order.credits_applied_cad), False))
-    rows.append(("Payé par carte", french.dollars(order.charged_cad), False))
+    if order.charged_cad:
+        rows.append(("Payé par carte", french.dollars(order.charged_cad), False))
     return _amounts(rows)
 
 
@@ -191,7 +192,8 @@ def _text(text: str, style: ParagraphStyle = TEXT) -> Paragraph:
 
 def printable(text: str) -> str:
     """The text in letters the fonts have: an accent they lack is dropped, any other stranger is a question mark."""
-    return "".join(_printable(letter) for letter in text.translate(STROKED))
+    composed = unicodedata.normalize("NFC", text)  # else an accent on its own would be a stranger
+    return "".join(_printable(letter) for letter in composed.translate(STROKED))
 
 
 def _printable(letter: str) -> str:
