@@ -142,8 +142,8 @@ def list_undelivered(
     responses=answers(*ONE),
 )
 def show_delivery(request: Request, event_id: str) -> Response[DeliveryDetail]:
-    visit, _ = _admitted(request)
-    return visit.answer(deliveries.show_delivery(visit.connection, event_id))
+    visit, actor_id = _admitted(request)
+    return visit.answer(deliveries.show_delivery(visit.connection, actor_id, event_id, visit.now))
 
 
 @app.post(
@@ -157,7 +157,7 @@ def show_delivery(request: Request, event_id: str) -> Response[DeliveryDetail]:
 def redeliver(request: Request, event_id: str, again: Again) -> Response[DeliveryDetail]:
     visit, actor_id = _admitted(request)
     replay.redeliver(visit.connection, actor_id, event_id, visit.now, force=again.force)
-    return visit.answer(deliveries.show_delivery(visit.connection, event_id), 202)
+    return visit.answer(deliveries.show_delivery(visit.connection, actor_id, event_id, visit.now), 202)
 
 
 @app.post(

@@ -112,6 +112,45 @@ def test_a_delivered_event_can_be_sent_again_byte_for_byte(delivering: Deliverin
     assert [(one["trigger"], one["actor_id"] is not None) for one in detail["failed_attempts"]] == [
         ("manual", True)
     ]
+    assert audit(delivering) == [
+        ("webhooks.redeliver", event_id, True),
+        ("webhooks.read", event_id, True),  # its answer shows the body
+        ("webhooks.read", event_id, True),
+    ]
+
+
+def test_reading_what_an_event_says_leaves_a_line(delivering: Delivering, admin: Browser) -> None:
+    delivering.tell("booking.created")
+    ((event_id,),) = delivering.rows("event_id")
+
+    detail = does(admin, "GET", f"deliveries/{event_id}")
+
+    assert json.loads(detail["body"])["payload"] == {"cancellation_reason": "Empêchement"}
+    assert audit(delivering) == [("webhooks.read", event_id, True)]
+
+
+def test_nobody_is_shown_the_token_of_a_reset_that_waits(delivering: Delivering, admin: Browser) -> None:
+    """Decision 22: whoever read it would take the account. The receiver's answer may repeat it."""
+    delivering.tell("password.reset_requested")
+    ((event_id,),) = delivering.rows("event_id")
+    delivering.connection.execute(
+        """
+        INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms, status_code,
+                                      error_class, response_excerpt)
+        VALUES (%s, 1, 'auto', %s, 5, 500, 'http_5xx', 'got Empêchement')
+        """,
+        (event_id, delivering.now),
+    )
+
+    shown = admin.get(f"/v1/admin/webhooks/deliveries/{event_id}")
+    again = admin.post(f"/v1/admin/webhooks/deliveries/{event_id}/redeliver", {}, idempotency_key="k")
+
+    for answer in (shown, again):
+        assert "Empêchement" not in answer.text
+        assert answer.body["body"] == "Masqué : ce texte porte un secret."
+        assert [one["response_excerpt"] for one in answer.body["failed_attempts"]] == [
+            "Masqué : ce texte porte un secret."
+        ]
     assert audit(delivering) == [("webhooks.redeliver", event_id, True)]
 
 

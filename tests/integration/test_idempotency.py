@@ -286,3 +286,13 @@ def test_every_post_but_stripes_takes_a_key() -> None:
     ]
 
     assert sorted(without) == ["/v1/checkout/email-check", "/v1/stripe/webhook"]
+
+
+def test_one_key_for_two_operations_masks_their_answers_differently() -> None:
+    """One stream for both would give away the difference of the two answers, and with one of them the other."""
+    nothing = bytes(64)
+    adding = KeyedRequest(KEY, "/v1/cart/items", b"{}")
+    paying = KeyedRequest(KEY, "/v1/checkout", b"{}")
+
+    assert adding.mask("guest", nothing) != paying.mask("guest", nothing)
+    assert adding.mask("guest", adding.mask("guest", b"answer")) == b"answer"

@@ -41,8 +41,12 @@ class KeyedRequest:
         return Keyed(sha256(json.dumps(parts).encode()).digest(), sha256(self.body).digest())
 
     def mask(self, owner: str, text: bytes) -> bytes:
-        """Hide an answer, or read it again, with what the database does not know: the key and its owner."""
-        stream = shake_256(json.dumps(["answer", self.key, owner]).encode()).digest(len(text))
+        """Hide an answer, or read it again, with what the database does not know: the key and its owner.
+
+        The operation takes part, so that one key for two operations is two streams.
+        """
+        parts = ["answer", self.operation, self.key, owner]
+        stream = shake_256(json.dumps(parts).encode()).digest(len(text))
         return bytes(one ^ other for one, other in zip(text, stream, strict=True))
 
 

@@ -9,12 +9,14 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from pydantic import BaseModel
 
+from domain.auditing import note_action
 from domain.errors import Refused
 from domain.paging import Page, Place, page_of, read_cursor
 from domain.webhooks.event_types import EVENTS
 
 UNDELIVERED = ("exhausted", "held", "skipped")
 RECEIVED_BY_MAKE = "Reçu par Make"
+MASKED = "Masqué : ce texte porte un secret."
 
 
 class Filters(BaseModel):
@@ -58,7 +60,10 @@ class Attempt(BaseModel):
 
 
 class DeliveryDetail(DeliverySummary):
-    """One event: `body` is the very text that is sent, None once it was forgotten; `via` its URL's area."""
+    """One event: `body` is the very text that is sent, None once it was forgotten; `via` its URL's area.
+
+    MASKED stands for a text that carries a secret, or may.
+    """
 
     via: str | None
     receipt: str | None
@@ -112,8 +117,30 @@ def list_deliveries(
     return DeliveryPage(items=page.items, next_cursor=page.next_cursor)
 
 
-def show_delivery(connection: Connection[Any], event_id: str) -> DeliveryDetail:
-    """One event and its attempts. Refuses with DELIVERY_NOT_FOUND."""
+def show_delivery(
+    connection: Connection[Any], actor_id: UUID, event_id: str, now: datetime
+) -> DeliveryDetail:
+    """One event and its attempts; reading what it says leaves a line in the audit. Refuses with DELIVERY_NOT_FOUND.
+
+    What carries a secret is masked, for administrators too: with a reset's token they could take the account.
+    """
+    detail = _find_delivery(connection, event_id)
+    if EVENTS[detail.type].carries_secret:
+        return _masked(detail)
+    if detail.body is not None:
+        note_action(connection, actor_id, "webhooks.read", "webhook", event_id, None, None, now)
+    return detail
+
+
+def _masked(detail: DeliveryDetail) -> DeliveryDetail:
+    attempts = [
+        one.model_copy(update={"response_excerpt": one.response_excerpt and MASKED})
+        for one in detail.failed_attempts
+    ]
+    return detail.model_copy(update={"body": detail.body and MASKED, "failed_attempts": attempts})
+
+
+def _find_delivery(connection: Connection[Any], event_id: str) -> DeliveryDetail:
     attempts = (
         connection.cursor(row_factory=class_row(Attempt))
         .execute(

@@ -18,6 +18,11 @@ class EventType:
     body_outlives_delivery: bool = True
     """False when the body carries a secret, which is forgotten as soon as it was delivered."""
 
+    @property
+    def carries_secret(self) -> bool:
+        """Nobody is shown the body, nor an answer of the receiver's, which may repeat it (decision 22)."""
+        return not self.body_outlives_delivery
+
 
 EVENTS = {
     event.name: event
