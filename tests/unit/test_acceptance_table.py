@@ -27,7 +27,7 @@ def lines(page: str, first_cell: str) -> dict[str, str]:
     return dict(found)
 
 
-@pytest.mark.parametrize("page", ["acceptance.md", "figures.md"])
+@pytest.mark.parametrize("page", ["acceptance.md", "figures.md", "examination.md"])
 def test_every_test_a_page_names_exists(page: str) -> None:
     files = {file.name: file for file in (ROOT / "tests").rglob("test_*.py")}
     named = NAMED.findall((DOCS / page).read_text(encoding="utf-8"))
