@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from adapters.files import file_answer, file_answers
 from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once
-from adapters.settings import environment
+from adapters.settings import environment, merchant
 from domain.accounts.students import booking_student_id, student_id
 from domain.appointments import calendar, student
 from domain.appointments.models import (
@@ -154,7 +154,7 @@ def download_session(request: Request, appointment_id: UUID) -> Response[str]:
 
     visit = Visit(request)
     session = calendar.find_session(visit.connection, student_id(visit.signed_in), appointment_id)
-    return _calendar_file(write_session(session))
+    return _calendar_file(write_session(session, merchant()))
 
 
 @app.get(
@@ -193,7 +193,7 @@ def read_calendar(request: Request, file: Annotated[Line, Path()]) -> Response[s
 
     visit = Visit(request)
     sessions = calendar.find_sessions_of_feed(visit.connection, file.removesuffix(".ics"), visit.now)
-    return _calendar_file(write_feed(sessions))
+    return _calendar_file(write_feed(sessions, merchant()))
 
 
 def _address(visit: Visit, feed: calendar.Feed) -> CalendarAddress:

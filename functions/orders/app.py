@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from adapters.files import file_answer, file_answers
 from adapters.http import Visit, answers, create_resolver
+from adapters.settings import merchant
 from domain.accounts.students import student_id
 from domain.credits import statement
 from domain.credits.statement import CreditStatement
@@ -55,7 +56,9 @@ def download_receipt(request: Request, order_id: UUID) -> Response[str]:
 
     from adapters.receipt_pdf import write_receipt  # loads reportlab, which only this needs
 
-    return file_answer(write_receipt(receipt), "application/pdf", f"recu-{receipt.order.number}.pdf")
+    return file_answer(
+        write_receipt(receipt, merchant()), "application/pdf", f"recu-{receipt.order.number}.pdf"
+    )
 
 
 @app.get(

@@ -161,6 +161,25 @@ def test_the_meeting_link_goes_along_while_the_session_takes_place(world: World,
     assert "URL" not in event(file(zoe, appointment_id))
 
 
+def test_the_merchant_is_the_organizer(zoe: BookedStudent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERCHANT_NAME", "École 4AS")
+    monkeypatch.setenv("MERCHANT_EMAIL", "bonjour@exemple.ca")
+
+    for calendar in (
+        file(zoe, zoe.appointment_id),
+        read(zoe.gets(address(zoe).removeprefix(ORIGIN))),
+    ):
+        for session in calendar.walk("VEVENT"):
+            assert str(session["ORGANIZER"]) == "mailto:bonjour@exemple.ca"
+            assert session["ORGANIZER"].params["CN"] == "École 4AS"
+
+
+def test_without_an_e_mail_there_still_is_an_organizer(zoe: BookedStudent) -> None:
+    organizer = event(file(zoe, zoe.appointment_id))["ORGANIZER"]
+
+    assert (str(organizer), organizer.params["CN"]) == ("invalid:nomail", "4AS")
+
+
 # --- The feed -----------------------------------------------------------------------------------------------
 
 

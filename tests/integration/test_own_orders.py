@@ -194,6 +194,22 @@ def test_an_order_that_credits_paid_does_not_say_that_a_card_did(world: World, z
     assert "Payé par carte" not in said
 
 
+def test_the_receipt_names_the_merchant_of_the_settings(
+    zoe: BookedStudent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERCHANT_NAME", "École 4AS")
+    monkeypatch.setenv("MERCHANT_ADDRESS", "1 rue Principale, Toronto (Ontario) M5V 1A1")
+    monkeypatch.setenv("MERCHANT_EMAIL", "bonjour@exemple.ca")
+    monkeypatch.setenv("MERCHANT_PHONE", "416 555-0100")
+    monkeypatch.setenv("MERCHANT_TAXES", "Aucune taxe perçue")
+
+    said = " ".join(receipt(zoe).split())
+
+    assert "École 4AS 1 rue Principale, Toronto (Ontario) M5V 1A1 bonjour@exemple.ca 416 555-0100" in said
+    assert "416 555-0100 Aucune taxe perçue" in said
+    assert "École 4AS · Commande 4AS-000001" in said
+
+
 def test_a_long_order_runs_over_several_pages(world: World, shop: Shop) -> None:
     hours = [toronto(day, hour) for day in range(20, 26) for hour in range(9, 17)]
     zoe = BookedStudent.of(world, *(wanted(shop.course, hour) for hour in hours[:20]))

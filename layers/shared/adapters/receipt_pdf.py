@@ -13,11 +13,11 @@ from reportlab.lib.units import cm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
+from adapters.settings import Merchant
 from domain import french
 from domain.orders.own_orders import Receipt
 from domain.orders.queries import OwnLine
 
-COMPANY = "4AS"
 ENCODING = "cp1252"  # what the fonts every reader has can show
 STROKED = str.maketrans("ĐđŁłĦħ", "DdLlHh")  # Unicode does not take a stroke for an accent
 INK, GREY, RULE = HexColor(0x1D2433), HexColor(0x667085), HexColor(0xD0D5DD)
@@ -40,7 +40,7 @@ STATUSES = {"cancelled": "Séance annulée", "refunded": "Séance remboursée", 
 REFUND_STATUSES = {"pending": "en cours", "processed": "effectué"}
 
 
-def write_receipt(receipt: Receipt) -> bytes:
+def write_receipt(receipt: Receipt, merchant: Merchant) -> bytes:
     """The PDF, the same bytes for the same receipt."""
     file = io.BytesIO()
     document = SimpleDocTemplate(
@@ -51,23 +51,23 @@ def write_receipt(receipt: Receipt) -> bytes:
         topMargin=MARGIN,
         bottomMargin=MARGIN,
         title=f"Reçu {receipt.order.number}",
-        author=COMPANY,
+        author=merchant.name,
         lang="fr-CA",
         invariant=1,
     )
     content = [
-        _heading(receipt),
+        _heading(receipt, merchant),
         Spacer(0, 0.9 * cm),
         _lines(receipt),
         Spacer(0, 0.4 * cm),
         KeepTogether([_totals(receipt), *_returned(receipt)]),
     ]
-    footer = _footer(receipt)
+    footer = _footer(receipt, merchant)
     document.build(content, onFirstPage=footer, onLaterPages=footer)
     return file.getvalue()
 
 
-def _heading(receipt: Receipt) -> Flowable:
+def _heading(receipt: Receipt, merchant: Merchant) -> Flowable:
     order = receipt.order
     about = [
         _text(f"Commande {order.number}", STRONG_RIGHT),
@@ -75,14 +75,26 @@ def _heading(receipt: Receipt) -> Flowable:
     ]
     buyer = [_text(receipt.buyer_name, STRONG), _text(receipt.buyer_email)]
     table = Table(
-        [[_text(COMPANY, NAME), _text("Reçu", TITLE)], [buyer, about]],
+        [[[_text(merchant.name, NAME), *_contact(merchant)], _text("Reçu", TITLE)], [buyer, about]],
         colWidths=(WIDTH / 2, WIDTH / 2),
-        rowHeights=[1.8 * cm, None],
     )
     table.setStyle(
-        TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0), _FLUSH])
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (-1, -1), 0),
+                ("BOTTOMPADDING", (0, 0), (-1, 0), 0.6 * cm),
+                _FLUSH,
+            ]
+        )
     )
     return table
+
+
+def _contact(merchant: Merchant) -> list[Flowable]:
+    """Where the merchant is, how to reach them, and what they say of taxes: the lines their settings hold."""
+    said = (merchant.address, merchant.email, merchant.phone, merchant.taxes)
+    return [_text(line, SMALL) for line in said if line]
 
 
 def _lines(receipt: Receipt) -> Flowable:
@@ -174,11 +186,11 @@ def _amounts(rows: list[tuple[str, str, bool]]) -> Flowable:
 _FLUSH = ("RIGHTPADDING", (-1, 0), (-1, -1), 0)
 
 
-def _footer(receipt: Receipt) -> Any:
+def _footer(receipt: Receipt, merchant: Merchant) -> Any:
     def draw(canvas: Canvas, _: Any) -> None:
         canvas.setFont("Helvetica", 8)
         canvas.setFillColor(GREY)
-        canvas.drawString(MARGIN, 1.2 * cm, f"{COMPANY} · Commande {receipt.order.number}")
+        canvas.drawString(MARGIN, 1.2 * cm, f"{printable(merchant.name)} · Commande {receipt.order.number}")
         canvas.drawRightString(
             LETTER[0] - MARGIN, 1.2 * cm, f"Page {canvas.getPageNumber()} · Montants en dollars canadiens"
         )

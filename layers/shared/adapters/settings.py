@@ -6,6 +6,7 @@ port, so that no function loads an AWS client for it.
 
 import json
 import os
+from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection
 from typing import Literal
@@ -53,6 +54,28 @@ def _secret(arn: str) -> dict[str, str]:
         raise SettingMissing(f"the secret store answered {answer.status}")
     secret: dict[str, str] = json.loads(json.loads(body)["SecretString"])
     return secret
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """Who sells, as receipts and calendars name them. What is empty is not shown."""
+
+    name: str
+    address: str
+    email: str
+    phone: str
+    taxes: str
+
+
+def merchant() -> Merchant:
+    """The merchant of this deployment."""
+    return Merchant(
+        optional_setting("MERCHANT_NAME", "4AS"),
+        optional_setting("MERCHANT_ADDRESS"),
+        optional_setting("MERCHANT_EMAIL"),
+        optional_setting("MERCHANT_PHONE"),
+        optional_setting("MERCHANT_TAXES"),
+    )
 
 
 def delivery_enabled() -> bool:
