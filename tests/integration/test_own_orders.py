@@ -90,6 +90,13 @@ def test_what_could_not_be_booked_shows_its_refund(world: World, shop: Shop) -> 
     ] == [("45.00", "pending", str(lost["order_item_id"]))]
     assert "Remboursement sur la carte, 18 janvier 2027 (en cours) -45,00 $" in " ".join(receipt(zoe).split())
 
+    world.connection.execute(
+        "UPDATE refunds SET status = 'superseded'"
+    )  # somebody gave it back by hand instead
+    [superseded] = zoe.gets(f"/v1/orders/{order_id(zoe)}").body["refunds"]
+    assert superseded["status"] == "superseded"
+    assert "Remboursement sur la carte" not in " ".join(receipt(zoe).split())
+
 
 def test_somebody_else_s_order_does_not_exist(world: World, shop: Shop, zoe: BookedStudent) -> None:
     luc = BookedStudent.of(world, wanted(shop.course, toronto(21, 10)), email="luc@exemple.ca")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 type Cad = Annotated[str, Field(pattern=r"^\d+\.\d{2}$", examples=["45.00"], description="Dollars canadiens")]
 type OrderStatus = Literal["created", "paid", "failed", "refunded", "partially_refunded"]
+type RefundStatus = Literal["pending", "processed", "failed", "superseded"]
 
 
 class OrderLine(BaseModel):
@@ -26,12 +27,12 @@ class OrderLine(BaseModel):
 
 
 class OrderRefund(BaseModel):
-    """Money that went back to the card, or is on its way."""
+    """Money that went back to the card, or is on its way; `superseded` when another refund gave it back instead."""
 
     id: UUID
     amount_cad: Cad
     reason: str
-    status: Literal["pending", "processed", "failed"]
+    status: RefundStatus
     order_item_id: UUID | None
     created_at: datetime
     processed_at: datetime | None

@@ -64,7 +64,11 @@ def find_receipt(connection: Connection[Any], user_id: UUID, order_id: UUID) -> 
         f"{buyer.first_name} {buyer.last_name}",
         buyer.email,
         queries.select_lines(connection, order_id).fetchall(),
-        [refund for refund in queries.select_refunds(connection, order_id) if refund.status != "failed"],
+        [
+            refund
+            for refund in queries.select_refunds(connection, order_id)
+            if refund.status not in ("failed", "superseded")
+        ],
         queries.find_credits_issued(connection, order_id),
     )
 

@@ -1,0 +1,53 @@
+"""Every value an enum type of the database can hold is one that the code knows, and the reverse."""
+
+from typing import Any
+
+import psycopg
+
+from domain.access import models as access
+from domain.appointments import models as appointments
+from domain.credits import ledger
+from domain.orders import models as orders
+from domain.webhooks import breaker
+from functions.admin_webhooks import app as admin_webhooks
+from tests.conftest import Database
+
+
+def values(kind: Any) -> set[str]:
+    return set(getattr(kind, "__value__", kind).__args__)
+
+
+TYPED: dict[str, Any] = {
+    "appointment_status": appointments.AppointmentStatus,
+    "credit_entry_type": ledger.EntryType,
+    "delivery_status": admin_webhooks.Status,
+    "endpoint_state": breaker.State,
+    "modification_type": appointments.ChangeView.model_fields["type"].annotation,
+    "order_status": orders.OrderStatus,
+    "refund_status": orders.RefundStatus,
+    "user_role": access.PersonView.model_fields["role"].annotation,
+    "user_status": access.PersonView.model_fields["status"].annotation,
+}
+
+# What never leaves as a closed list of values: the code writes and compares these as text.
+TEXT = {
+    "checkout_status",
+    "claim_kind",
+    "coupon_type",
+    "earnings_status",
+    "exception_kind",
+    "order_source",
+    "tutor_selection",
+}
+
+
+def test_the_code_knows_each_value_that_the_database_can_hold(database: Database) -> None:
+    statement = """
+        SELECT typname, array_agg(enumlabel::text) FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid
+         WHERE typnamespace = 'public'::regnamespace GROUP BY 1
+    """
+    with psycopg.connect(database.url) as connection:
+        held = {name: set(labels) for name, labels in connection.execute(statement)}
+
+    assert set(held) == set(TYPED) | TEXT
+    assert {name: held[name] for name in TYPED} == {name: values(kind) for name, kind in TYPED.items()}
