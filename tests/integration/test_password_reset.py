@@ -14,12 +14,14 @@ from domain.access.models import PasswordReset
 from domain.access.password_reset import confirm_reset
 from domain.errors import Refused
 from tests.conftest import Database
+from tests.support.booked_student import BookedStudent
 from tests.support.browser import Answer, Browser
+from tests.support.guest import Guest
 from tests.support.people import EMAIL, PASSWORD, account, sign_in, signed_in
 from tests.support.race import at_once
 from tests.support.tables import contents, nothing_written
 from tests.support.wire import counted
-from tests.support.world import World
+from tests.support.world import World, form, toronto, wanted
 
 NEW = "Autre-phrase-de-passe-34"
 
@@ -176,6 +178,42 @@ def test_the_token_sets_the_password_and_ends_every_session(world: World) -> Non
     assert [browser.get("/v1/me").status for browser in sessions] == [401, 401]
     assert sign_in(world.browser(), password=PASSWORD).code == "INVALID_CREDENTIALS"
     assert sign_in(world.browser(), password=NEW).status == 200
+
+
+@pytest.mark.parametrize("how", ["reset", "change"])
+def test_another_password_ends_the_right_to_be_signed_in_by_a_checkout(world: World, how: str) -> None:
+    """Decision 22: who paid on a stranger's device must be able to shut it out."""
+    course = world.school.course()
+    world.school.tutor(course)
+    guest = Guest(world).books(wanted(course, toronto(20, 10)))
+
+    sets_another(world, how)
+
+    answer = guest.asks()
+    assert (answer.body["status"], answer.body["session_token"]) == ("settled", None)
+    assert guest.browser.get("/v1/me").status == 401
+
+
+@pytest.mark.parametrize("how", ["reset", "change"])
+def test_another_password_ends_the_calendar_s_address(world: World, how: str) -> None:
+    course = world.school.course()
+    world.school.tutor(course)
+    zoe = BookedStudent.of(world, wanted(course, toronto(20, 10)))
+    path = zoe.gets("/v1/me/calendar").body["url"].removeprefix("https://api.exemple.ca")
+    assert world.browser().get(path).status == 200
+
+    sets_another(world, how)
+
+    assert world.browser().get(path).status == 404
+
+
+def sets_another(world: World, how: str) -> None:
+    if how == "reset":
+        assert confirm(world.browser(), token_for(world)).status == 204
+        return
+    password = form(EMAIL)["account"]["password"]
+    change = {"current_password": password, "password": NEW, "password_confirmation": NEW}
+    assert signed_in(world, password=password).post("/v1/me/password", change).status == 204
 
 
 def test_an_account_that_never_had_a_password_gets_one(world: World) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg import Connection, Rollback
 
 from domain.access import queries
+from domain.access.entries import end_entries
 from domain.access.models import PasswordReset, PasswordResetRequest
 from domain.accounts.accounts import Account, find_account
 from domain.accounts.passwords import hash_password
@@ -63,7 +64,7 @@ def _fact(person: Account, token: str, expires_at: datetime, now: datetime) -> P
 
 
 def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetime) -> None:
-    """Set a password with a token, once; every session of the person ends.
+    """Set a password with a token, once; every session of the person ends, and every other way in.
 
     Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, RESET_TOKEN_INVALID.
     """
@@ -75,7 +76,7 @@ def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetim
         if taken is None:
             raise Refused("RESET_TOKEN_INVALID")
         queries.set_password(connection, taken[0], new_hash, now)
-        queries.revoke_sessions(connection, taken[0], now)
+        end_entries(connection, taken[0], now)
 
 
 def _email_or_none(form: PasswordResetRequest) -> str | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.access import queries
+from domain.access.entries import end_entries
 from domain.access.models import PasswordChange, PersonView, ProfileChange
 from domain.accounts.callers import Person
 from domain.accounts.passwords import hash_password, is_password
@@ -56,7 +57,7 @@ def change_profile(
 def change_password(
     connection: Connection[Any], person: Person, form: PasswordChange, session_token: str, now: datetime
 ) -> None:
-    """Set another password; every other session of the person ends, and a reset under way with them (X-33).
+    """Set another password; every other way in ends, a reset under way too (X-33).
 
     Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, CURRENT_PASSWORD_INVALID.
     """
@@ -70,4 +71,4 @@ def change_password(
         if not queries.lock_identity(connection, person.user_id, stored_hash).fetchone():
             raise Refused("CURRENT_PASSWORD_INVALID")  # changed a moment ago, in another tab
         queries.set_password(connection, person.user_id, new_hash, now)
-        queries.revoke_sessions(connection, person.user_id, now, but=fingerprint(session_token))
+        end_entries(connection, person.user_id, now, but=fingerprint(session_token))

@@ -157,6 +157,18 @@ def take_sign_in(
     )
 
 
+def end_sign_ins(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
+    """No checkout signs this person in any more."""
+    connection.execute(
+        """
+        UPDATE checkouts SET signed_in_at = %(now)s FROM orders
+         WHERE orders.user_id = %(user_id)s AND orders.id = checkouts.order_id AND account_created
+           AND signed_in_at IS NULL
+        """,
+        {"user_id": user_id, "now": now},
+    )
+
+
 def select_tutor_rates(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> Cursor[Any]:
     return connection.cursor(row_factory=tuple_row).execute(
         "SELECT id, hourly_base_rate_cad FROM tutors WHERE id = ANY(%(ids)s)", {"ids": list(tutor_ids)}
