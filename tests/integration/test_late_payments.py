@@ -246,6 +246,21 @@ def test_an_orphan_is_given_back_after_an_hour(
     assert world.reconciliation()["orphans_given_back"] == 0
 
 
+def test_a_payment_for_an_order_without_a_card_is_given_back(world: World) -> None:
+    course = world.school.course()
+    world.school.tutor(course)
+    world.school.coupon("CADEAU", "percent", "100")
+    guest = Guest(world).chooses(wanted(course, TEN)).uses_coupon("CADEAU").starts()
+
+    intent_id = orphan(world, checkout_id=guest.started["checkout_id"], environment="dev")
+    world.reconciliation()
+
+    assert rows(world, "SELECT payment_intent_id, amount_cents, order_id, status::text FROM refunds") == [
+        (intent_id, 4500, None, "processed")
+    ]
+    assert rows(world, "SELECT status::text, source::text FROM orders") == [("paid", "free")]
+
+
 def test_an_orphan_that_was_explained_in_time_is_kept(world: World) -> None:
     orphan(world, environment="dev")
     world.connection.execute("UPDATE orphan_payments SET resolved_at = now(), resolution = 'facture 12'")

@@ -90,7 +90,7 @@ def _settle(
         checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
         if checkout is None:
             raise UnknownCheckout(checkout_id)
-        if checkout.payment_intent_id not in (None, payment.intent_id):
+        if checkout.payment_intent_id not in (None, payment.intent_id) or _is_bought_without_card(checkout):
             _return_money(connection, payment, PAID_TWICE, now)
             return None
         if checkout.status in ("settled", "refunded"):
@@ -104,6 +104,11 @@ def _settle(
             queries.refund_checkout(connection, checkout_id, now)
             return None
         return _book(connection, checkout, payment.intent_id, environment, now)
+
+
+def _is_bought_without_card(checkout: Checkout) -> bool:
+    """Whether it is an order already, and one that asked nothing of a card."""
+    return checkout.status == "settled" and checkout.payment_intent_id is None
 
 
 @retried_on_deadlock
