@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import Annotated, Any
+from unicodedata import normalize
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -54,8 +55,8 @@ def _must_be_unicode(value: str) -> str:
 
 
 def _secret_must_be_unicode(value: SecretStr) -> SecretStr:
-    _must_be_unicode(value.get_secret_value())
-    return value
+    """The secret in NFC: an accented letter is one character whatever keyboard typed it."""
+    return SecretStr(normalize("NFC", _must_be_unicode(value.get_secret_value())))
 
 
 type Instant = Annotated[
