@@ -242,6 +242,16 @@ def test_a_session_can_be_booked_from_exactly_sixty_days_before(
     assert hours(slots(visitor, in_sixty_days + A_DAY)) == []
 
 
+def test_the_tutors_of_a_course_stand_by_name_whatever_their_priority(
+    world: World, visitor: Browser, course: UUID
+) -> None:
+    for name, priority in (("M. Roy", 1), ("mme Abel", 3), ("M. Caron", 2)):
+        world.school.tutor(course, name=name, priority=priority)
+
+    names = [tutor["display_name"] for tutor in visitor.get(COURSE).body["tutors"]]
+    assert names == ["M. Caron", "M. Roy", "mme Abel"]
+
+
 def test_two_tutors_free_at_the_same_time_are_one_slot(
     world: World, visitor: Browser, course: UUID, tutor: UUID
 ) -> None:

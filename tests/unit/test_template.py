@@ -155,3 +155,8 @@ def _answered_by(module: str) -> set[str]:
 def _shape(route: str) -> str:
     """A route without the names of its parameters, which the gateway and the code need not share."""
     return re.sub(r"{[^}]+}", "{}", route)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_zone_data_comes_from_the_locked_package_alone(name: str) -> None:
+    assert FUNCTIONS[name].environment["PYTHONTZPATH"] == ""

@@ -23,7 +23,7 @@ def select_courses(connection: Connection[Any], search: str | None) -> Cursor[An
 
 
 def select_course_and_tutors(connection: Connection[Any], slug: str) -> Cursor[Any]:
-    """The course once per tutor, best priority first (spec 2.4); once with nulls when nobody teaches it."""
+    """The course once per tutor, by name: priorities are confidential. Once with nulls when nobody teaches it."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
         SELECT course.id, course.slug, course.title_fr, course.description_fr, course.student_rate_cad,
@@ -32,7 +32,7 @@ def select_course_and_tutors(connection: Connection[Any], slug: str) -> Cursor[A
           LEFT JOIN (tutor_courses JOIN tutors AS tutor ON tutor.id = tutor_id AND tutor.active)
             ON course_id = course.id AND tutor_courses.active
          WHERE course.slug = %(slug)s AND course.active
-         ORDER BY tutor.priority, tutor.created_at, tutor.id
+         ORDER BY lower(tutor.display_name), tutor.id
         """,
         {"slug": slug},
     )
