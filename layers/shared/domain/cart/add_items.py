@@ -13,6 +13,7 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView, WantedSession
+from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
 from domain.catalog.timetable import COLUMNS, Timetable, collect
 from domain.errors import Refused
@@ -73,7 +74,7 @@ def _add(
 ) -> CartView | None:
     """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
     timetables, found = _look_around(connection, buyer, wanted, now)
-    before = found or Cart(new_id(), version=0)
+    before = judged(connection, found, now) if found else Cart(new_id(), version=0)
     choices = _choose(wanted, timetables, now)
     after = before
     for choice in choices:
@@ -152,7 +153,6 @@ def _draft(session: WantedSession, timetable: Timetable, now: datetime) -> CartI
         price_cad=money.prorate(timetable.student_rate_cad, session.duration_min),
         hold_expires_at=now + claims.HOLD_TTL,
         held=True,
-        lost=False,
     )
 
 

@@ -45,7 +45,7 @@ class CartItemView(BaseModel):
     unavailable: bool
 
     @classmethod
-    def of(cls, item: CartItem) -> "CartItemView":
+    def of(cls, item: CartItem, now: datetime) -> "CartItemView":
         return cls(
             id=item.id,
             course_id=item.course_id,
@@ -56,7 +56,7 @@ class CartItemView(BaseModel):
             duration_min=item.duration_min,
             price_cad=str(item.price_cad),
             hold_expires_at=on_toronto_clock(item.hold_expires_at),
-            hold_expired=not item.held,
+            hold_expired=item.hold_expires_at <= now,
             unavailable=item.lost,
         )
 
@@ -86,7 +86,7 @@ class CartView(BaseModel):
         return cls(
             id=cart.id,
             version=cart.version,
-            items=[CartItemView.of(item) for item in cart.items],
+            items=[CartItemView.of(item, now) for item in cart.items],
             coupon=coupon
             and CouponView(
                 code=coupon.code,
