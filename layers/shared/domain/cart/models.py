@@ -43,6 +43,7 @@ class CartItemView(BaseModel):
     hold_expires_at: datetime
     hold_expired: bool
     unavailable: bool
+    student_overlap: bool = Field(description="Tombe en même temps qu'une séance que l'étudiant a déjà")
 
     @classmethod
     def of(cls, item: CartItem, now: datetime) -> "CartItemView":
@@ -58,6 +59,7 @@ class CartItemView(BaseModel):
             hold_expires_at=on_toronto_clock(item.hold_expires_at),
             hold_expired=item.hold_expires_at <= now,
             unavailable=item.lost,
+            student_overlap=item.student_overlap,
         )
 
 

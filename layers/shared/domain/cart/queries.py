@@ -92,15 +92,15 @@ def put_in_cart(
     replaced: Iterable[UUID],
     now: datetime,
 ) -> Cursor[Any]:
-    """Hold the wanted sessions and put them in the cart, or change nothing (0004).
+    """Hold the wanted sessions and put them in the cart, or change nothing (0004, 0022).
 
-    A row per session with the tutor who gives it; none when a time cannot be had; one of nulls when the cart
-    is no longer of that version. Without a version it is made.
+    A row per session with the tutor who gives it, and whether it is beside one that the student already has; none
+    when a time cannot be had; one without ids when the cart is no longer of that version. Without a version it is made.
     """
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
         """
-        SELECT * FROM put_in_cart(%(cart_id)s, %(version)s, %(user_id)s, %(session_hash)s, %(wanted)s::jsonb,
-                                  %(replaced)s::jsonb, %(expires_at)s, %(now)s)
+        SELECT * FROM put_in_cart_beside(%(cart_id)s, %(version)s, %(user_id)s, %(session_hash)s, %(wanted)s::jsonb,
+                                         %(replaced)s::jsonb, %(expires_at)s, %(now)s)
         """,
         {
             "cart_id": cart_id,
