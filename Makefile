@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak simulate check bench format lock openapi webhooks deliveries build events deploy clean
+.PHONY: help run test audit soak simulate check bench format lock openapi webhooks deliveries over-returns build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -51,6 +51,9 @@ webhooks: .venv/dev.stamp ## describe the events anew, from their models (docs/w
 
 deliveries: .venv/run.stamp ## what waits to be told to Make.com, and sending it again (DO="--help")
 	@$(PY) -m local.deliveries $(DO)
+
+over-returns: .venv/run.stamp ## money that went back beyond what was paid, and resolving it (DO="--help")
+	@$(PY) -m local.over_returns $(DO)
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -38,6 +38,9 @@ class AppointmentView(BaseModel):
     meeting_link: str | None
     can_cancel: bool
     cancel_until: datetime | None
+    credit_on_cancel_cad: Cad | None = Field(
+        description="Le crédit que donnerait une annulation; null quand elle n'est plus possible"
+    )
     can_reschedule: bool
     reschedule_until: datetime | None
     can_rate: bool
