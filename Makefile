@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak simulate check bench format lock openapi webhooks deliveries over-returns build events deploy clean
+.PHONY: help run test audit soak histories simulate check bench format lock openapi webhooks deliveries over-returns build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -24,6 +24,10 @@ soak: DAYS ?= 1000
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
 	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
 	CRASH_RUNS=100 $(PY) -m pytest -q tests/integration/test_crashes_of_delivery.py
+
+histories: export HISTORIES ?= 500
+histories: .venv/dev.stamp ## 500 random histories of money and sessions, 12 500 steps (HISTORIES)
+	$(PY) -m pytest -q -n0 -s tests/integration/test_random_histories.py
 
 simulate: export STUDENTS ?= 1000
 simulate: export TUTORS ?= 50
