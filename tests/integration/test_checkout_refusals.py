@@ -466,7 +466,7 @@ def test_ten_thousand_characters_are_refused_everywhere(world: World, guest: Gue
         assert guest.browser.post("/v1/checkout/email-check", {"email": "z" * 10_000}).status == 422
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "a\nb", "a\x7fb"])
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "a\x1fb", "a\x7fb"])
 def test_characters_that_are_no_text_are_refused(world: World, guest: Guest, text: str) -> None:
     with untouched(world):
         for path in [*LINES, "account.phone"]:

@@ -1,10 +1,12 @@
-"""Types of what arrives from outside: nothing is guessed from a wrong type, nothing unprintable gets in."""
+"""Types of what arrives from outside: nothing is guessed from a wrong type, text is cleaned once, here."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
 from unicodedata import normalize
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from domain import text
 
 
 class RequestBody(BaseModel):
@@ -36,16 +38,10 @@ def _must_begin_with_a_date(value: Any) -> Any:
     return value
 
 
-def _must_be_printable(value: str) -> str:
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ValueError("must not contain control characters")
-    return _must_be_unicode(value)
-
-
-def _must_be_printable_lines(value: str) -> str:
-    for line in value.replace("\r\n", "\n").split("\n"):
-        _must_be_printable(line)
-    return value.strip()
+def _must_say_something(value: str) -> str:
+    if not text.says_something(value):
+        raise ValueError("must contain a letter, a digit or an emoji")
+    return value
 
 
 def _must_be_unicode(value: str) -> str:
@@ -65,9 +61,15 @@ type Instant = Annotated[
 """RFC 3339 with an offset; never a number, not even "1800432000", which pydantic would take."""
 type Day = Annotated[date, BeforeValidator(_must_be_text), BeforeValidator(_must_be_iso_date)]
 """YYYY-MM-DD."""
-type Line = Annotated[str, AfterValidator(_must_be_printable), Field(max_length=200)]
-"""One line of text, at most 200 characters."""
-type Remark = Annotated[str, AfterValidator(_must_be_printable_lines), Field(max_length=500)]
-"""What a person writes in a box: at most 500 characters, several lines allowed, trimmed."""
+type Line = Annotated[str, AfterValidator(text.one_line), Field(max_length=200)]
+"""One line of text, cleaned, then at most 200 characters."""
+type Filled = Annotated[Line, Field(min_length=1), AfterValidator(_must_say_something)]
+"""A line that has to say something: a letter, a digit or an emoji at least."""
+type Name = Annotated[Filled, Field(max_length=100)]
+"""What a person or a thing is called."""
+type Remark = Annotated[str, AfterValidator(text.some_lines), Field(max_length=500)]
+"""What a person writes in a box: several lines, cleaned, then at most 500 characters."""
+type FilledRemark = Annotated[Remark, Field(min_length=1), AfterValidator(_must_say_something)]
+"""A remark that has to say something."""
 type Secret = Annotated[SecretStr, AfterValidator(_secret_must_be_unicode)]
 """Text that no message or log repeats."""

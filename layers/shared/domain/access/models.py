@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator
 
 from domain.accounts import passwords
-from domain.checkout.models import Name, NewPassword, TypedEmail
-from domain.inputs import Line, RequestBody, Secret
+from domain.checkout.models import NewPassword, TypedEmail
+from domain.inputs import Line, Name, RequestBody, Secret
 
 type Password = Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from domain.accounts import passwords
 from domain.catalog.models import Cad
 from domain.errors import Refused
-from domain.inputs import Line, RequestBody, Secret
+from domain.inputs import Filled, Line, Name, RequestBody, Secret
 
 EMAIL_MAX_LENGTH = 254
 EMAIL = re.compile(
@@ -22,10 +22,8 @@ PHONE = re.compile(r"\+?[0-9 ().-]{7,25}")
 E164 = re.compile(r"\+[1-9][0-9]{9,14}")
 """As the database (0001) and Make.com want it."""
 
-type Required = Annotated[Line, AfterValidator(str.strip), Field(min_length=1)]
 type TypedEmail = Annotated[str, Field(max_length=1000)]
 """As it was typed; `read_email` judges it."""
-type Name = Annotated[Line, AfterValidator(str.strip), Field(min_length=1, max_length=100)]
 
 
 class EmailCheck(RequestBody):
@@ -53,9 +51,9 @@ class AccountForm(NewPassword):
 
 
 class Billing(RequestBody):
-    address: Required
-    city: Required
-    province: Required
+    address: Filled
+    city: Filled
+    province: Filled
     country: Literal["CA"]
 
 
