@@ -1,5 +1,6 @@
 """What people type arrives clean, in every field of every form, or is refused (decision 24)."""
 
+import json
 from copy import deepcopy
 from typing import Any
 from uuid import UUID
@@ -7,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from tests.support.booked_student import BookedStudent
-from tests.support.browser import Answer
+from tests.support.browser import Answer, Browser
 from tests.support.guest import Guest
-from tests.support.people import account, signed_in
+from tests.support.people import EMAIL, PASSWORD, account, sign_in, signed_in
 from tests.support.tables import nothing_written
 from tests.support.world import FORM, World, toronto, wanted
 
@@ -112,3 +113,103 @@ def test_a_reason_keeps_its_lines_and_nothing_that_cannot_be_read(world: World, 
         "\u00e9\nfin ici",
         "Malade\n\u00e9t\u00e9",
     ]
+
+
+# --- what is pasted: codes, ids, e-mails, words to look for -----------------------------------------------------
+
+PASTED = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u00a0", "\u202f", "\u202a"]
+
+
+def pasted(text: str, invisible: str) -> str:
+    """A text as a paste may bring it: blank around it, and something invisible in its middle."""
+    return f" {invisible}{text[:3]}{invisible}{text[3:]}{invisible}\t"
+
+
+@pytest.mark.parametrize("invisible", PASTED)
+def test_a_coupon_is_found_whatever_came_with_it(world: World, guest: Guest, invisible: str) -> None:
+    world.school.coupon("SAVE10")
+
+    answer = guest.browser.put("/v1/cart/coupon", {"code": pasted("save10", invisible)})
+
+    assert (answer.status, answer.body["coupon"]["code"]) == (200, "SAVE10")
+
+
+@pytest.mark.parametrize("invisible", PASTED)
+def test_an_id_is_read_whatever_came_with_it(world: World, course: UUID, invisible: str) -> None:
+    [tutor] = world.rows("SELECT id FROM tutors")
+    session = wanted(course, TEN, tutor=tutor["id"])
+    session |= {name: pasted(session[name], invisible) for name in ("course_id", "tutor_id")}
+    query = {"date": "2027-01-20", "tutor_id": pasted(str(tutor["id"]), invisible)}
+    [slug] = world.rows("SELECT slug FROM courses")
+
+    added = world.browser().post("/v1/cart/items", {"items": [session]})
+    slots = world.browser().get(f"/v1/courses/{slug['slug']}/slots", query)
+
+    assert (added.status, added.body["items"][0]["course_id"]) == (201, str(course))
+    assert (slots.status, slots.body["has_availability"]) == (200, True)
+
+
+@pytest.mark.parametrize("invisible", PASTED)
+def test_an_e_mail_is_the_same_whatever_came_with_it(world: World, guest: Guest, invisible: str) -> None:
+    typed = pasted("Zoe@Exemple.ca", invisible)
+
+    assert guest.browser.post("/v1/checkout", filled("account.email", typed)).status == 201
+    assert world.rows("SELECT buyer->>'email' AS kept FROM checkouts") == [{"kept": "zoe@exemple.ca"}]
+    account(world)
+    assert guest.browser.post("/v1/checkout/email-check", {"email": typed}).body == {"exists": True}
+    assert sign_in(world.browser(), typed).status == 200
+    assert world.browser().post("/v1/auth/password-reset", {"email": typed}).status == 202
+    assert world.count("password_reset_tokens") == 1
+    assert world.rows("SELECT user_id IS NOT NULL AS of_zoe FROM password_reset_tokens") == [{"of_zoe": True}]
+
+
+@pytest.mark.parametrize("invisible", PASTED)
+def test_an_invisible_character_is_no_way_around_a_limit(
+    world: World, invisible: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGN_IN_FAILURES_PER_5_MINUTES", "2")
+    account(world)
+    tries = [
+        sign_in(Browser(world.clock, address=f"203.0.113.{at}"), typed, f"{PASSWORD}x").code
+        for at, typed in enumerate((EMAIL, pasted(EMAIL, invisible), f"{EMAIL}{invisible}"))
+    ]
+    assert tries == ["INVALID_CREDENTIALS", "INVALID_CREDENTIALS", "RATE_LIMITED"]
+
+
+@pytest.mark.parametrize("invisible", PASTED)
+def test_a_reset_s_token_opens_whatever_came_with_it(world: World, invisible: str) -> None:
+    account(world)
+    world.browser().post("/v1/auth/password-reset", {"email": EMAIL})
+    [event] = world.rows("SELECT body FROM outbox")
+    token = json.loads(event["body"])["payload"]["reset_token"]
+    new = {"password": "une autre phrase", "password_confirmation": "une autre phrase"}
+
+    answer = world.browser().post(
+        "/v1/auth/password-reset/confirm", new | {"token": pasted(token, invisible)}
+    )
+
+    assert answer.status == 204
+
+
+@pytest.mark.parametrize("invisible", PASTED)
+def test_what_is_looked_for_is_found_whatever_came_with_it(
+    world: World, course: UUID, invisible: str
+) -> None:
+    world.connection.execute("UPDATE courses SET title_fr = 'Alg\u00e8bre lin\u00e9aire'")
+    gap = " " if invisible not in "\u00a0\u202f" else invisible
+    typed = f" {invisible}Alge\u0300bre{gap} lin\u00e9aire{invisible}\t"
+
+    found = world.browser().get("/v1/courses", {"search": typed})
+
+    assert [item["id"] for item in found.body["items"]] == [str(course)]
+
+
+@pytest.mark.parametrize("field", ["type", "endpoint"])
+def test_what_an_administrator_looks_for_is_a_line_of_text(world: World, field: str) -> None:
+    account(world, role="admin")
+    admin = signed_in(world)
+
+    for refused in ("a\x00b", "a\x9bb", "x" * 201):
+        assert faulty(admin.get("/v1/admin/webhooks/deliveries", {field: refused})) == [field]
+    for typed in PASTED:
+        assert admin.get("/v1/admin/webhooks/deliveries", {field: f"BOO{typed}KING"}).status == 200

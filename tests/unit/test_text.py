@@ -15,6 +15,7 @@ from domain.text import (
     says_something,
     some_lines,
     without_invisible,
+    words,
 )
 
 BLANK = WHITE_SPACE + FORMAT_CHARACTERS
@@ -84,6 +85,12 @@ def test_signs_marks_and_invisible_letters_say_nothing(text: str) -> None:
 @pytest.mark.parametrize("invisible", "\u200b\u200c\u200d\u2060\ufeff\u00ad\u202a\u202c\xa0\u202f\u2007")
 def test_what_is_pasted_into_a_code_or_an_id_is_taken_out(invisible: str) -> None:
     assert without_invisible(f" {invisible}SA{invisible}VE10 {invisible}\t") == "SAVE10"
+
+
+def test_what_is_looked_for_has_one_space_between_words() -> None:
+    assert words(" \u202aalge\u0300bre\u202c\u00a0 \u3000\tet\u200b  analyse\r\n") == "algèbre et analyse"
+    with pytest.raises(ValueError, match="control"):
+        words("alg\x00bre")
 
 
 def test_a_space_that_somebody_typed_inside_a_code_stays() -> None:

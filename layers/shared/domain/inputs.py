@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 from unicodedata import normalize
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -44,6 +45,18 @@ def _must_say_something(value: str) -> str:
     return value
 
 
+def _pasted(value: str) -> str:
+    return text.one_line(text.without_invisible(value))
+
+
+def _pasted_id(value: Any) -> Any:
+    return text.without_invisible(value) if isinstance(value, str) else value
+
+
+def _pasted_secret(value: SecretStr) -> SecretStr:
+    return SecretStr(text.without_invisible(value.get_secret_value()))
+
+
 def _must_be_unicode(value: str) -> str:
     if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         raise ValueError("must not contain half a surrogate pair")  # JSON can spell one, UTF-8 cannot
@@ -71,5 +84,13 @@ type Remark = Annotated[str, AfterValidator(text.some_lines), Field(max_length=5
 """What a person writes in a box: several lines, cleaned, then at most 500 characters."""
 type FilledRemark = Annotated[Remark, Field(min_length=1), AfterValidator(_must_say_something)]
 """A remark that has to say something."""
+type Words = Annotated[str, AfterValidator(text.words), Field(max_length=200)]
+"""What somebody looks for, cleaned, then at most 200 characters."""
+type Code = Annotated[str, AfterValidator(_pasted), Field(max_length=200)]
+"""A code or another name that is copied: nothing invisible in it, no no-break space, then at most 200 characters."""
+Id = Annotated[UUID, BeforeValidator(_pasted_id)]
+"""An identifier in a body or a query, as it was pasted."""
 type Secret = Annotated[SecretStr, AfterValidator(_secret_must_be_unicode)]
 """Text that no message or log repeats."""
+type PastedSecret = Annotated[Secret, AfterValidator(_pasted_secret), Field(max_length=200)]
+"""A secret that was made here and came by e-mail."""

@@ -46,6 +46,11 @@ def some_lines(text: str) -> str:
     return normalize("NFC", _with_newlines(text).replace("\t", " ")).strip(_BLANK)
 
 
+def words(text: str) -> str:
+    """What somebody looks for: one space between words, nothing invisible in them but joiners. Raises ValueError."""
+    return " ".join(one_line(text.translate(_NO_FORMAT)).split())
+
+
 def without_invisible(text: str) -> str:
     """A code, an id or an address: trimmed, without the invisible characters and no-break spaces of a paste."""
     return text.translate(_NOTHING_INVISIBLE).strip(WHITE_SPACE)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from domain.accounts import passwords
 from domain.checkout.models import NewPassword, TypedEmail
-from domain.inputs import Line, Name, RequestBody, Secret
+from domain.inputs import Line, Name, PastedSecret, RequestBody, Secret
 
 type Password = Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
@@ -23,7 +23,7 @@ class PasswordResetRequest(RequestBody):
 
 
 class PasswordReset(NewPassword):
-    token: Annotated[Secret, Field(max_length=200)]
+    token: PastedSecret
 
 
 class PasswordChange(NewPassword):

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from domain.accounts import passwords
 from domain.catalog.models import Cad
 from domain.errors import Refused
 from domain.inputs import Filled, Line, Name, RequestBody, Secret
+from domain.text import without_invisible
 
 EMAIL_MAX_LENGTH = 254
 EMAIL = re.compile(
@@ -22,8 +23,8 @@ PHONE = re.compile(r"\+?[0-9 ().-]{7,25}")
 E164 = re.compile(r"\+[1-9][0-9]{9,14}")
 """As the database (0001) and Make.com want it."""
 
-type TypedEmail = Annotated[str, Field(max_length=1000)]
-"""As it was typed; `read_email` judges it."""
+type TypedEmail = Annotated[str, AfterValidator(without_invisible), Field(max_length=1000)]
+"""As it was typed, without what cannot be seen; `read_email` judges it."""
 
 
 class EmailCheck(RequestBody):
