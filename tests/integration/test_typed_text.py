@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.errors import CheckViolation
 
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import Answer, Browser
@@ -213,3 +214,76 @@ def test_what_an_administrator_looks_for_is_a_line_of_text(world: World, field: 
         assert faulty(admin.get("/v1/admin/webhooks/deliveries", {field: refused})) == [field]
     for typed in PASTED:
         assert admin.get("/v1/admin/webhooks/deliveries", {field: f"BOO{typed}KING"}).status == 200
+
+
+# --- one account, however its e-mail is spelt ---------------------------------------------------------------------
+
+KEPT = "zoe@xn--cole-9oa.ca"
+SPELLINGS = [
+    KEPT,
+    "zoe@\u00e9cole.ca",
+    "zoe@e\u0301cole.ca",
+    "ZOE@\u00c9COLE.CA",
+    "Zoe@XN--COLE-9OA.ca",
+    "zoe@\u00e9cole\u3002ca",
+    "zoe@\u00e9\u200bcole\u00a0.ca",
+]
+
+
+@pytest.mark.parametrize("typed", SPELLINGS)
+@pytest.mark.parametrize("bought_as", SPELLINGS[:2])
+def test_a_domain_with_an_accent_is_one_account_however_it_is_spelt(
+    world: World, course: UUID, bought_as: str, typed: str
+) -> None:
+    Guest(world, bought_as).books(wanted(course, TEN))
+    assert world.rows("SELECT email::text AS kept FROM users WHERE role = 'student'") == [{"kept": KEPT}]
+
+    assert world.browser().post("/v1/checkout/email-check", {"email": typed}).body == {"exists": True}
+    assert sign_in(world.browser(), typed, "motdepasse").body["user"]["email"] == KEPT
+    assert world.browser().post("/v1/auth/password-reset", {"email": typed}).status == 202
+    assert world.rows("SELECT user_id IS NOT NULL AS found FROM password_reset_tokens") == [{"found": True}]
+    again = Guest(world, typed).chooses(wanted(course, ELEVEN))
+    with nothing_written(world.connection):
+        assert again.sends_form().code == "USER_ALREADY_EXISTS"
+
+
+@pytest.mark.parametrize("limit", ["SIGN_IN_FAILURES_PER_5_MINUTES", "PASSWORD_RESETS_PER_HOUR_AND_EMAIL"])
+def test_another_spelling_is_no_way_around_a_limit(
+    world: World, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(limit, str(len(SPELLINGS) - 1))
+    account(world, KEPT)
+
+    def tries(browser: Browser, email: str) -> int:
+        if limit.startswith("SIGN_IN"):
+            return sign_in(browser, email, f"{PASSWORD}x").status
+        return browser.post("/v1/auth/password-reset", {"email": email}).status
+
+    answers = [
+        tries(Browser(world.clock, address=f"203.0.113.{at}"), typed) for at, typed in enumerate(SPELLINGS)
+    ]
+    assert set(answers[:-1]) <= {401, 202}
+    assert answers[-1] == 429
+
+
+def test_the_database_keeps_no_second_spelling(world: World) -> None:
+    with pytest.raises(CheckViolation, match="users_email_in_ascii"):
+        world.school.user("zoe@\u00e9cole.ca")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("438\u00a0555\u00a00142", "+14385550142"),
+        ("+33 6 12 34 56 78", "+33612345678"),
+        ("\u200b", None),
+    ],
+)
+def test_a_profile_keeps_phones_in_e164(world: World, typed: str, kept: str | None) -> None:
+    account(world)
+    zoe = signed_in(world)
+
+    assert zoe.patch("/v1/me", {"phone": typed}).body["phone"] == kept
+    with nothing_written(world.connection):
+        for refused in ("06 12 34 56 78", "0000000000", "514 555 0123 x4", "+298 211234", "514\x00555 0123"):
+            assert faulty(zoe.patch("/v1/me", {"phone": refused})) == ["phone"]

@@ -87,7 +87,7 @@ type FilledRemark = Annotated[Remark, Field(min_length=1), AfterValidator(_must_
 type Words = Annotated[str, AfterValidator(text.words), Field(max_length=200)]
 """What somebody looks for, cleaned, then at most 200 characters."""
 type Code = Annotated[str, AfterValidator(_pasted), Field(max_length=200)]
-"""A code or another name that is copied: nothing invisible in it, no no-break space, then at most 200 characters."""
+"""A code, a number or a name that is copied: without what is invisible, then at most 200 characters."""
 Id = Annotated[UUID, BeforeValidator(_pasted_id)]
 """An identifier in a body or a query, as it was pasted."""
 type Secret = Annotated[SecretStr, AfterValidator(_secret_must_be_unicode)]

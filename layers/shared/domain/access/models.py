@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from domain.accounts import passwords
 from domain.checkout.models import NewPassword, TypedEmail
-from domain.inputs import Line, Name, PastedSecret, RequestBody, Secret
+from domain.inputs import Code, Name, PastedSecret, RequestBody, Secret
 
 type Password = Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
@@ -35,7 +35,7 @@ class ProfileChange(RequestBody):
 
     first_name: Name | None = None
     last_name: Name | None = None
-    phone: Line | None = Field(default=None, description="Vide ou null pour l'effacer")
+    phone: Code | None = Field(default=None, description="Vide ou null pour l'effacer")
 
     @field_validator("first_name", "last_name", mode="before")
     @classmethod
