@@ -9,15 +9,14 @@ from psycopg import Connection
 from domain.accounts import accounts
 from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
+from domain.accounts.contacts import read_email, read_phone
 from domain.accounts.passwords import hash_password
 from domain.checkout import queries
 from domain.checkout.freeze import Frozen, freeze_what_is_left
 from domain.checkout.models import (
     CheckoutStarted,
     StartCheckout,
-    read_email,
     read_password,
-    read_phone,
 )
 from domain.checkout.settle import settle, settle_without_card
 from domain.errors import Refused
