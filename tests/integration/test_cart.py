@@ -73,6 +73,7 @@ def test_a_cart_shows_each_session_with_its_price_its_tutor_and_its_hold(shop: S
             "hold_expires_at": "2027-01-18T12:15:00-05:00",
             "hold_expired": False,
             "unavailable": False,
+            "student_overlap": False,
         }
     ]
     assert (cart["version"], cart["total_cad"], cart["currency"]) == (1, "67.50", "CAD")

@@ -190,6 +190,19 @@ def test_a_lapsed_session_collides_like_any_other() -> None:
     assert refusal(cart_of(item("09:00", held=False)), item("09:30")) == "OVERLAP"
 
 
+def test_a_lost_session_is_in_nobody_s_way() -> None:
+    lost, new = replace(item("09:00", held=False), lost=True), item("09:30")
+
+    assert cart_of(lost).receive(new).items == (lost, new)
+
+
+def test_a_lost_session_is_not_counted() -> None:
+    lost, kept = replace(item("09:00", price="45.00", held=False), lost=True), item("10:00", price="90.00")
+    cart = cart_of(lost, kept, coupon=coupon())
+
+    assert (cart.subtotal, cart.discount(NOW)) == (Decimal("90.00"), Decimal("9.00"))
+
+
 def test_the_same_session_again_takes_the_place_of_the_lapsed_one() -> None:
     lapsed, kept, anew = item("09:00", held=False), item("10:00"), item("09:00")
 

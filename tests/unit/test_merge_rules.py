@@ -46,6 +46,10 @@ def lapsed(of: CartItem) -> CartItem:
     return replace(of, held=False)
 
 
+def lost(of: CartItem) -> CartItem:
+    return replace(of, held=False, lost=True)
+
+
 def dropped(guest: list[CartItem], own: list[CartItem]) -> list[CartItem]:
     return list(Meeting(Cart(uuid4(), 1, items=guest), Cart(uuid4(), 1, items=own)).dropped)
 
@@ -86,6 +90,18 @@ def test_one_tutor_and_start_is_one_time_whatever_its_length() -> None:
 )
 def test_of_two_that_may_not_overlap_the_guest_s_stays(guest: CartItem, own: CartItem) -> None:
     assert dropped([guest], [own]) == [own]
+
+
+def test_a_lost_session_pushes_nothing_out_and_is_pushed_out_by_nothing() -> None:
+    assert dropped([lost(item(9, 30))], [item(9)]) == []
+    assert dropped([item(9, 30)], [lost(item(9))]) == []
+
+
+def test_of_one_time_chosen_twice_the_lost_choice_goes() -> None:
+    guest, own = lost(item(9, minutes=120)), lapsed(item(9))
+
+    assert dropped([guest], [own]) == [guest]
+    assert dropped([own], [guest]) == [guest]
 
 
 def test_two_chosen_tutors_may_teach_at_once() -> None:

@@ -13,6 +13,7 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView, WantedSession
+from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
 from domain.catalog.timetable import COLUMNS, Timetable, collect
 from domain.errors import Refused
@@ -36,8 +37,14 @@ class Choice:
     names: Mapping[UUID, str]
     free_tutors: Sequence[UUID]
 
-    def given_by(self, tutor_id: UUID) -> CartItem:
-        return replace(self.draft, tutor_id=tutor_id, tutor_display_name=self.names[tutor_id])
+    def held(self, tutor_id: UUID, beside_own_session: bool) -> CartItem:
+        """The session as it stands in the cart, with the tutor whose time could be had."""
+        return replace(
+            self.draft,
+            tutor_id=tutor_id,
+            tutor_display_name=self.names[tutor_id],
+            student_overlap=beside_own_session,
+        )
 
 
 @retried_on_deadlock
@@ -73,7 +80,7 @@ def _add(
 ) -> CartView | None:
     """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
     timetables, found = _look_around(connection, buyer, wanted, now)
-    before = found or Cart(new_id(), version=0)
+    before = judged(connection, found, now) if found else Cart(new_id(), version=0)
     choices = _choose(wanted, timetables, now)
     after = before
     for choice in choices:
@@ -86,12 +93,12 @@ def _add(
     replaced = {item.id for item in before.items} - {item.id for item in after.items}
     version = found.version if found else None
     answer = queries.put_in_cart(connection, buyer, before.id, version, sessions, replaced, now)
-    held = dict(answer.fetchall())
+    held = {item_id: (tutor_id, beside) for item_id, tutor_id, beside in answer}
     if not held:
         raise Refused("SLOT_UNAVAILABLE")
     if None in held:
         return None
-    given = {choice.draft.id: choice.given_by(held[choice.draft.id]) for choice in choices}
+    given = {choice.draft.id: choice.held(*held[choice.draft.id]) for choice in choices}
     after = after.with_items(given.get(item.id, item) for item in after.items)
     return CartView.of(replace(after, version=before.version + 1), now)
 
@@ -152,7 +159,6 @@ def _draft(session: WantedSession, timetable: Timetable, now: datetime) -> CartI
         price_cad=money.prorate(timetable.student_rate_cad, session.duration_min),
         hold_expires_at=now + claims.HOLD_TTL,
         held=True,
-        lost=False,
     )
 
 

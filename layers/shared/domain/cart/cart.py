@@ -1,6 +1,6 @@
 """A cart and its rules: totals, duplicates, overlaps, the cap on holds (spec 2.6, 2.7)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,11 @@ MAX_ACTIVE_HOLDS = 20
 
 @dataclass(frozen=True, slots=True)
 class CartItem:
-    """One session in a cart. `held` says its hold stands; `lost` that it lapsed and the time is gone."""
+    """One session in a cart.
+
+    `held` says that its hold is honoured. One that is not held can be given by `givers` (their names by id, best
+    first), and is `lost` when there is nobody. `student_overlap`: it is beside a session the student already has.
+    """
 
     id: UUID
     course_id: UUID
@@ -29,7 +33,14 @@ class CartItem:
     price_cad: Decimal
     hold_expires_at: datetime
     held: bool
-    lost: bool
+    student_overlap: bool = False
+    lost: bool = False
+    givers: Mapping[UUID, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_for_anyone(self) -> bool:
+        """Whether any tutor of the course may give it."""
+        return self.tutor_selection == "auto"
 
     @property
     def end(self) -> datetime:
@@ -69,8 +80,14 @@ class Cart:
         return replace(self, items=tuple(sorted(items, key=lambda item: (item.start, item.id))))
 
     @property
+    def possible_tutors(self) -> set[UUID]:
+        """Everyone who gives a session of it, or could."""
+        return {tutor_id for item in self.items for tutor_id in (item.tutor_id, *item.givers)}
+
+    @property
     def subtotal(self) -> Decimal:
-        return sum((item.price_cad for item in self.items), money.ZERO)
+        """What its sessions cost. Those that are lost are not counted."""
+        return sum((item.price_cad for item in self.items if not item.lost), money.ZERO)
 
     def usable_coupon(self, now: datetime) -> Coupon | None:
         """The cart's coupon when it can be used at `now`."""
@@ -96,12 +113,12 @@ class Cart:
         """The cart with one more session.
 
         The same session again is refused with ALREADY_IN_CART while it is held and replaced once its hold has
-        lapsed; a colliding one is refused with OVERLAP.
+        lapsed; a colliding one is refused with OVERLAP. A lost session is in nobody's way.
         """
         twins = [twin for twin in self.items if item.repeats(twin)]
         if any(twin.held for twin in twins):
             raise Refused("ALREADY_IN_CART")
         others = [other for other in self.items if other not in twins]
-        if any(item.collides_with(other) for other in others):
+        if any(item.collides_with(other) for other in others if not other.lost):
             raise Refused("OVERLAP")
         return self.with_items([*others, item])

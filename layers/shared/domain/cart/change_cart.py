@@ -9,6 +9,7 @@ from psycopg import Connection
 from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.models import CartView
+from domain.cart.standing import judged
 from domain.cart.view_cart import the_cart
 from domain.coupons.coupons import find_coupon
 from domain.errors import Refused
@@ -30,7 +31,8 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
             queries.remove_items(connection, [item_id], now)
             claims.release(connection, [item_id])
             queries.advance_version(connection, cart[0], now)
-        return CartView.of(the_cart(queries.read_cart(connection, buyer, now)), now)
+        cart = the_cart(queries.read_cart(connection, buyer, now))
+        return CartView.of(judged(connection, cart, now), now)
 
 
 def apply_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> CartView:
@@ -48,4 +50,5 @@ def _set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | Non
     with connection.pipeline(), connection.transaction():
         queries.open_cart(connection, buyer, now)
         queries.set_coupon(connection, buyer, coupon_id)
-        return CartView.of(the_cart(queries.read_cart(connection, buyer, now)), now)
+        cart = the_cart(queries.read_cart(connection, buyer, now))
+        return CartView.of(judged(connection, cart, now), now)

@@ -10,6 +10,7 @@ from psycopg import Connection
 from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
+from domain.cart.standing import judged
 from domain.cart.view_cart import the_cart
 from domain.scheduling import claims
 
@@ -29,8 +30,8 @@ class Meeting:
     def dropped(self) -> Sequence[CartItem]:
         """What has no place in the one cart.
 
-        Of one tutor's time chosen twice, the choice whose hold has lapsed; of two sessions that may not overlap
-        (spec 2.6), the account's: the guest's is the more recent choice.
+        Of one tutor's time chosen twice, the choice that is less sure to be had; of two sessions that may not overlap
+        (spec 2.6), the account's: the guest's is the more recent choice. What is lost is in no other's way.
         """
         repeated = [mine for mine in self.guest.items if self._is_kept_by_the_account(mine)]
         brought = [mine for mine in self.guest.items if mine not in repeated]
@@ -38,12 +39,10 @@ class Meeting:
         return [*repeated, *in_the_way]
 
     def _is_kept_by_the_account(self, mine: CartItem) -> bool:
-        """Whether the account holds the very time whose hold the guest has let lapse, and will go on holding it."""
-        if mine.held:
-            return False
+        """Whether the account's choice of the very time is surer than the guest's, and will stay."""
         others = [other for other in self.guest.items if other is not mine]
         return any(
-            own.held
+            _sureness(own) > _sureness(mine)
             and _is_one_time(mine, own)
             and not any(_cannot_both_stay(other, own) for other in others)
             for own in self.own.items
@@ -59,8 +58,8 @@ def meet(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetim
     if (True,) not in queries.lock_both(connection, guest, student).fetchall():
         return None
     return Meeting(
-        guest=the_cart(queries.read_cart(connection, guest, now)),
-        own=the_cart(queries.read_cart(connection, student, now)),
+        guest=judged(connection, the_cart(queries.read_cart(connection, guest, now)), now),
+        own=judged(connection, the_cart(queries.read_cart(connection, student, now)), now),
     )
 
 
@@ -84,4 +83,9 @@ def _is_one_time(one: CartItem, other: CartItem) -> bool:
 
 
 def _cannot_both_stay(mine: CartItem, own: CartItem) -> bool:
-    return _is_one_time(mine, own) or mine.collides_with(own)
+    return _is_one_time(mine, own) or (mine.collides_with(own) and not mine.lost and not own.lost)
+
+
+def _sureness(item: CartItem) -> int:
+    """A session that is held is surer to be had than one that could be, and that one than a lost one."""
+    return 2 if item.held else 0 if item.lost else 1

@@ -43,9 +43,10 @@ class CartItemView(BaseModel):
     hold_expires_at: datetime
     hold_expired: bool
     unavailable: bool
+    student_overlap: bool = Field(description="Tombe en même temps qu'une séance que l'étudiant a déjà")
 
     @classmethod
-    def of(cls, item: CartItem) -> "CartItemView":
+    def of(cls, item: CartItem, now: datetime) -> "CartItemView":
         return cls(
             id=item.id,
             course_id=item.course_id,
@@ -56,8 +57,9 @@ class CartItemView(BaseModel):
             duration_min=item.duration_min,
             price_cad=str(item.price_cad),
             hold_expires_at=on_toronto_clock(item.hold_expires_at),
-            hold_expired=not item.held,
+            hold_expired=item.hold_expires_at <= now,
             unavailable=item.lost,
+            student_overlap=item.student_overlap,
         )
 
 
@@ -86,7 +88,7 @@ class CartView(BaseModel):
         return cls(
             id=cart.id,
             version=cart.version,
-            items=[CartItemView.of(item) for item in cart.items],
+            items=[CartItemView.of(item, now) for item in cart.items],
             coupon=coupon
             and CouponView(
                 code=coupon.code,

@@ -13,54 +13,54 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartItemView
+from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
 from domain.catalog.offering import Offering
-from domain.catalog.timetable import Timetable, read_timetables
 from domain.errors import Refused
 from domain.scheduling import claims
-from domain.scheduling.availability import BOOKING_HORIZON, LEAD_TIME, tutors_free_at
-from domain.scheduling.grid import local_date
 
 
 def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
-    """The buyer's cart, locked until the transaction ends. Refuses with CART_EMPTY."""
+    """The buyer's cart, judged, and locked until the transaction ends. Refuses with CART_EMPTY."""
     queries.lock_cart(connection, buyer)
     cart = find_cart(queries.read_cart(connection, buyer, now))
     if cart is None or not cart.items:
         raise Refused("CART_EMPTY")
-    return cart
+    return judged(connection, cart, now)
 
 
 def hold_again(connection: Connection[Any], cart: Cart, now: datetime) -> Cart:
-    """The cart with every lapsed hold taken anew, on the terms of a first one (X-07).
+    """The judged cart with every hold that does not stand taken anew, on the terms of a first one (X-07).
 
-    Refuses with SLOTS_UNAVAILABLE and the lost sessions.
+    A session that anyone may give moves to another tutor when its own is lost; the cart is then one version further,
+    so that nothing which was started for it before is taken for the same. Refuses with SLOTS_UNAVAILABLE and the lost
+    sessions.
     """
     lapsed = [item for item in cart.items if not item.held]
     if not lapsed:
         return cart
-    offered = _still_offered(connection, lapsed, now)
-    claims.lock_tutors(connection, {item.tutor_id for item in offered})
-    held = [item for item in offered if claims.hold(connection, _claim(item), now)]
-    if gone := [item for item in lapsed if item not in held]:
-        raise Refused("SLOTS_UNAVAILABLE", facts={"items": [_lost(item) for item in gone]})
-    expires_at = now + claims.HOLD_TTL
-    queries.renew_holds(connection, [item.id for item in held], expires_at)
-    return cart.with_items(
-        replace(item, held=True, hold_expires_at=expires_at) if item in held else item for item in cart.items
-    )
+    _refuse_lost([item for item in lapsed if item.lost], now)
+    claims.lock_tutors(connection, {tutor_id for item in lapsed for tutor_id in item.givers})
+    claims.release(connection, [item.id for item in lapsed])
+    answers = {item.id: _held_anew(connection, item, now) for item in lapsed}
+    _refuse_lost([item for item in lapsed if answers[item.id] is None], now)
+    held = {item_id: item for item_id, item in answers.items() if item}
+    queries.renew_holds(connection, {item.id: item.tutor_id for item in held.values()}, now + claims.HOLD_TTL)
+    if any(held[item.id].tutor_id != item.tutor_id for item in lapsed):
+        cart = replace(cart, version=_next_version(connection, cart, now))
+    return cart.with_items(held.get(item.id, item) for item in cart.items)
 
 
 def reprice(
     connection: Connection[Any], cart: Cart, offerings: Mapping[UUID, Offering], now: datetime
 ) -> Cart:
-    """The cart at today's prices, stored as such when they differ (spec 3.8)."""
+    """The cart at today's prices, stored as such when they differ (spec 3.8). What is lost keeps its old price."""
     repriced = cart.with_items(
         replace(
             item,
             price_cad=money.prorate(offerings[item.course_id].student_rate_cad, item.duration_min),
         )
-        if item.course_id in offerings
+        if item.course_id in offerings and not item.lost
         else item
         for item in cart.items
     )
@@ -97,25 +97,30 @@ def take_newer_holds(
     return queries.take_same_sessions(connection, cart_id, sessions, sold_ids, now)
 
 
-def _still_offered(connection: Connection[Any], items: Sequence[CartItem], now: datetime) -> list[CartItem]:
-    """Those whose course, tutor, calendar and start would still let them be put in a cart."""
-    days = [local_date(item.start) for item in items]
-    courses = {item.course_id for item in items}
-    timetables = read_timetables(connection, courses, min(days), max(days), now)
-    return [item for item in items if _is_offered(item, timetables.get(item.course_id), now)]
+def _held_anew(connection: Connection[Any], item: CartItem, now: datetime) -> CartItem | None:
+    """The session with a new hold on the first of its givers, who are locked; None when all of them are taken."""
+    for tutor_id, name in item.givers.items():
+        if claims.hold(connection, claims.Claim(item.id, tutor_id, item.start, item.end), now):
+            return replace(
+                item,
+                tutor_id=tutor_id,
+                tutor_display_name=name,
+                held=True,
+                hold_expires_at=now + claims.HOLD_TTL,
+            )
+    return None
 
 
-def _is_offered(item: CartItem, timetable: Timetable | None, now: datetime) -> bool:
-    if timetable is None or item.tutor_id not in timetable.calendars:
-        return False
-    in_time = now + LEAD_TIME <= item.start <= now + BOOKING_HORIZON
-    calendar = timetable.calendars[item.tutor_id]
-    return in_time and bool(tutors_free_at([calendar], item.start, item.duration_min))
+def _next_version(connection: Connection[Any], cart: Cart, now: datetime) -> int:
+    answer = queries.advance_version(connection, cart.id, now).fetchone()
+    if answer is None:
+        raise LookupError("cart")
+    version: int = answer[0]
+    return version
 
 
-def _claim(item: CartItem) -> claims.Claim:
-    return claims.Claim(item.id, item.tutor_id, item.start, item.end)
-
-
-def _lost(item: CartItem) -> Any:
-    return CartItemView.of(replace(item, held=False, lost=True)).model_dump(mode="json")
+def _refuse_lost(items: Sequence[CartItem], now: datetime) -> None:
+    """Refuses with SLOTS_UNAVAILABLE and these sessions, if there are any."""
+    if items:
+        lost = [CartItemView.of(replace(item, lost=True), now).model_dump(mode="json") for item in items]
+        raise Refused("SLOTS_UNAVAILABLE", facts={"items": lost})

@@ -24,9 +24,9 @@ def open_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> None:
 
 
 def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
-    """The buyer's cart as it stands, a row per session (0010); no row when there is none."""
+    """The buyer's cart as it stands, a row per session (0022); no row when there is none."""
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
-        "SELECT * FROM read_cart(find_cart(%(user_id)s, %(session_hash)s), %(now)s)",
+        "SELECT * FROM cart_as_it_stands(find_cart(%(user_id)s, %(session_hash)s), %(now)s)",
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
     )
 
@@ -45,7 +45,7 @@ def look_around(
         SELECT *
           FROM timetables(string_to_array(%(course_ids)s, ',')::uuid[],
                           %(first)s, %(end)s, %(from)s, %(to)s, %(now)s)
-          FULL JOIN read_cart(find_cart(%(user_id)s, %(session_hash)s), %(now)s) ON false
+          FULL JOIN cart_as_it_stands(find_cart(%(user_id)s, %(session_hash)s), %(now)s) ON false
         """,
         {
             "course_ids": as_list(course_ids),
@@ -92,15 +92,15 @@ def put_in_cart(
     replaced: Iterable[UUID],
     now: datetime,
 ) -> Cursor[Any]:
-    """Hold the wanted sessions and put them in the cart, or change nothing (0004).
+    """Hold the wanted sessions and put them in the cart, or change nothing (0004, 0022).
 
-    A row per session with the tutor who gives it; none when a time cannot be had; one of nulls when the cart
-    is no longer of that version. Without a version it is made.
+    A row per session with the tutor who gives it, and whether it is beside one that the student already has; none
+    when a time cannot be had; one without ids when the cart is no longer of that version. Without a version it is made.
     """
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
         """
-        SELECT * FROM put_in_cart(%(cart_id)s, %(version)s, %(user_id)s, %(session_hash)s, %(wanted)s::jsonb,
-                                  %(replaced)s::jsonb, %(expires_at)s, %(now)s)
+        SELECT * FROM put_in_cart_beside(%(cart_id)s, %(version)s, %(user_id)s, %(session_hash)s, %(wanted)s::jsonb,
+                                         %(replaced)s::jsonb, %(expires_at)s, %(now)s)
         """,
         {
             "cart_id": cart_id,
@@ -171,11 +171,15 @@ def take_same_sessions(
     )
 
 
-def renew_holds(connection: Connection[Any], ids: Sequence[UUID], expires_at: datetime) -> None:
-    """Items that were lost and held anew."""
+def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expires_at: datetime) -> None:
+    """Items, by id, whose holds did not stand and were taken anew, each with the tutor who gives it now."""
     connection.execute(
-        "UPDATE cart_items SET hold_expires_at = %(expires_at)s WHERE id = ANY(%(ids)s)",
-        {"ids": list(ids), "expires_at": expires_at},
+        """
+        UPDATE cart_items SET hold_expires_at = %(expires_at)s, tutor_id = held.tutor_id
+          FROM unnest(%(ids)s::uuid[], %(tutor_ids)s::uuid[]) AS held (id, tutor_id)
+         WHERE cart_items.id = held.id
+        """,
+        {"ids": list(tutors), "tutor_ids": list(tutors.values()), "expires_at": expires_at},
     )
 
 

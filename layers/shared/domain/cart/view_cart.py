@@ -11,6 +11,7 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView
+from domain.cart.standing import judged
 from domain.coupons.coupons import Coupon
 
 COUPON = slice(2, 11)
@@ -19,16 +20,16 @@ CREDITS = 23
 
 
 def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartView:
-    """The buyer's cart, created when missing. One round trip when it is there."""
+    """The buyer's cart, created when missing. One round trip when it is there and every hold of it stands."""
     cart = find_cart(queries.read_cart(connection, buyer, now))
     if cart is None:
         queries.create_cart(connection, buyer, now)
         cart = the_cart(queries.read_cart(connection, buyer, now))
-    return CartView.of(cart, now)
+    return CartView.of(judged(connection, cart, now), now)
 
 
 def find_cart(answer: Iterable[Any]) -> Cart | None:
-    """The cart out of the rows of type `cart_row` (0010), or None when there are none."""
+    """The cart out of the rows of `cart_as_it_stands` (0022), or None when there are none."""
     rows = list(answer)
     if not rows:
         return None

@@ -21,19 +21,23 @@ class Teacher:
 
 
 def ask_teachers(
-    connection: Connection[Any], tutor_ids: Iterable[UUID], course_ids: Iterable[UUID] = ()
+    connection: Connection[Any],
+    tutor_ids: Iterable[UUID],
+    course_ids: Iterable[UUID] = (),
+    claim_ids: Iterable[UUID] = (),
 ) -> Cursor[Teacher]:
-    """Those tutors, and every active tutor of those courses, best priority first."""
+    """Those tutors, every active tutor of those courses, and those whose time is claimed so; best priority first."""
     return connection.cursor(row_factory=class_row(Teacher)).execute(
         """
         SELECT tutor.id AS tutor_id, tutor.display_name, users.email::text, tutor.hourly_base_rate_cad
           FROM tutors AS tutor JOIN users ON users.id = tutor.id
          WHERE tutor.id = ANY(%(tutor_ids)s)
+            OR tutor.id IN (SELECT tutor_id FROM time_claims WHERE id = ANY(%(claim_ids)s))
             OR tutor.active AND tutor.id IN (
                    SELECT tutor_id FROM tutor_courses WHERE course_id = ANY(%(course_ids)s) AND active)
          ORDER BY tutor.priority, tutor.created_at, tutor.id
         """,
-        {"tutor_ids": list(tutor_ids), "course_ids": list(course_ids)},
+        {"tutor_ids": list(tutor_ids), "course_ids": list(course_ids), "claim_ids": list(claim_ids)},
     )
 
 

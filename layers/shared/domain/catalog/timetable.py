@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from domain.errors import Refused
-from domain.scheduling.availability import TutorCalendar, reach_of
+from domain.scheduling.availability import TutorCalendar, reach_of, tutors_free_at
 from domain.scheduling.grid import read_half_hours
 
 COLUMNS = 9
@@ -37,6 +37,12 @@ class Timetable:
             names={tutor_id: self.names[tutor_id]},
             calendars={tutor_id: self.calendars[tutor_id]},
         )
+
+    def who_gives(self, start: datetime, minutes: int, bound_to: UUID, *, anyone: bool) -> list[UUID]:
+        """Who can give a session that is bound to a tutor: that tutor first, then, if anyone will do, the others."""
+        free = tutors_free_at(self.calendars.values(), start, minutes)
+        bound = [tutor_id for tutor_id in free if tutor_id == bound_to]
+        return bound + [tutor_id for tutor_id in free if anyone and tutor_id != bound_to]
 
 
 def read_timetables(

@@ -92,7 +92,7 @@ def _freeze(
     with connection.pipeline(), connection.transaction():
         cart = purchase.lock_cart(connection, buyer, now)
         offerings_answer = ask_offerings(connection, {item.course_id for item in cart.items})
-        rates_answer = queries.select_tutor_rates(connection, {item.tutor_id for item in cart.items})
+        rates_answer = queries.select_tutor_rates(connection, cart.possible_tutors)
         email_answer = accounts.email_is_taken(connection, account.email) if account else None
         open_answer = queries.lock_checkout(connection, open_for_cart=cart.id)
         offerings = read_offerings(offerings_answer)

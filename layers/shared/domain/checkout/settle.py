@@ -35,7 +35,6 @@ from domain.payments.gateway import Payment
 from domain.payments.refunds import owe_refund
 from domain.returns.record import record_return
 from domain.scheduling import claims
-from domain.scheduling.availability import tutors_free_at
 from domain.scheduling.grid import local_date
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment, record_facts
@@ -147,22 +146,29 @@ def _book(
     opened = accounts.open_account(connection, newcomer, now) if newcomer else None
     account_answer = accounts.find_account(connection, checkout.user_id, newcomer.email if newcomer else None)
     auto_courses = {session.course_id for session in sessions if session.tutor_selection == "auto"}
-    teachers_answer = ask_teachers(connection, {session.tutor_id for session in sessions}, auto_courses)
+    session_ids = [session.id for session in sessions]
+    teachers_answer = ask_teachers(
+        connection, {session.tutor_id for session in sessions}, auto_courses, session_ids
+    )
     titles_answer = ask_titles(connection, {session.course_id for session in sessions})
     teachers = {teacher.tutor_id: teacher for teacher in teachers_answer}
     claims.lock_tutors(
         connection, teachers
     )  # whoever may be asked, at once and in order: nobody waits in a circle
-    kept_answer = claims.turn_holds_into_appointments(connection, [session.id for session in sessions], now)
+    kept_answer = claims.turn_holds_into_appointments(connection, session_ids, now)
 
     account_created = bool(opened and opened.fetchone())
     account = account_answer.fetchone()
     if account is None:
         raise LookupError(f"checkout {checkout.id} has no buyer")
     titles = dict(titles_answer.fetchall())
-    kept = {claim_id for (claim_id,) in kept_answer.fetchall()}
+    kept = dict(kept_answer.fetchall())
 
-    bookings = [Booking(new_id(), session, True) for session in sessions if session.id in kept]
+    bookings = [
+        Booking(new_id(), _given_by(session, kept[session.id], teachers), True)
+        for session in sessions
+        if session.id in kept
+    ]
     if lost := [session for session in sessions if session.id not in kept]:
         bookings += _claim_anew(connection, checkout, lost, teachers, now)
     bookings.sort(key=lambda booking: (booking.session.start, booking.session.id))
@@ -289,11 +295,8 @@ def _who_offers(session: SnapshotItem, timetable: Timetable | None) -> list[UUID
     """Who can give that session by the engine: its own tutor first, then the others if any will do."""
     if timetable is None:
         return []
-    free = tutors_free_at(timetable.calendars.values(), session.start, session.duration_min)
-    own = [tutor_id for tutor_id in free if tutor_id == session.tutor_id]
-    if session.tutor_selection == "explicit":
-        return own
-    return own + [tutor_id for tutor_id in free if tutor_id != session.tutor_id]
+    anyone = session.tutor_selection == "auto"
+    return timetable.who_gives(session.start, session.duration_min, session.tutor_id, anyone=anyone)
 
 
 def _book_with_first(
@@ -306,10 +309,15 @@ def _book_with_first(
     for tutor_id in tutor_ids:
         claim = claims.Claim(session.id, tutor_id, session.start, session.end)
         if claims.book(connection, claim, now):
-            if tutor_id != session.tutor_id:
-                session = session.given_by(tutor_id, teachers[tutor_id].hourly_base_rate_cad)
-            return Booking(new_id(), session, True)
+            return Booking(new_id(), _given_by(session, tutor_id, teachers), True)
     return Booking(new_id(), session, False)
+
+
+def _given_by(session: SnapshotItem, tutor_id: UUID, teachers: Mapping[UUID, Teacher]) -> SnapshotItem:
+    """The session with the tutor whose time it has: another than was frozen when it has moved since."""
+    if tutor_id == session.tutor_id:
+        return session
+    return session.given_by(tutor_id, teachers[tutor_id].hourly_base_rate_cad)
 
 
 def _order(

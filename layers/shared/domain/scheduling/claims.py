@@ -70,7 +70,9 @@ def _claim(connection: Connection[Any], claim: Claim, kind: str, expires_at: dat
 def turn_holds_into_appointments(
     connection: Connection[Any], ids: Sequence[UUID], now: datetime
 ) -> Cursor[Any]:
-    """Each of these holds that is live at `now` becomes an appointment's claim, in place. Rows: the ids that did.
+    """Each of these holds that is live at `now` becomes an appointment's claim, in place.
+
+    Rows: the ids that did, each with the tutor whose time it is.
 
     A live hold is honoured whatever hours changed since it was taken; not when its session has begun, or its tutor
     was deactivated (decision 20).
@@ -80,7 +82,7 @@ def turn_holds_into_appointments(
         UPDATE time_claims SET kind = 'appointment', expires_at = NULL
          WHERE id = ANY(%(ids)s) AND kind = 'hold' AND expires_at > %(now)s AND lower(during) > %(now)s
            AND tutor_id IN (SELECT id FROM tutors WHERE active)
-        RETURNING id
+        RETURNING id, tutor_id
         """,
         {"ids": list(ids), "now": now},
     )
