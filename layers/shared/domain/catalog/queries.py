@@ -9,16 +9,14 @@ from psycopg.rows import tuple_row
 
 
 def select_courses(connection: Connection[Any], search: str | None) -> Cursor[Any]:
+    """By title; with `search`, the courses whose title or description contains it (0024)."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
         SELECT id, slug, title_fr, description_fr, student_rate_cad FROM courses
-         WHERE active
-           AND (%(search)s::text IS NULL
-                OR position(lower(%(search)s) IN lower(title_fr)) > 0
-                OR position(lower(%(search)s) IN lower(description_fr)) > 0)
-         ORDER BY title_fr, id
+         WHERE active AND search_folded ~ search_pattern(%(search)s::text)
+         ORDER BY title_folded, id
         """,
-        {"search": search},
+        {"search": search or ""},
     )
 
 
@@ -32,7 +30,7 @@ def select_course_and_tutors(connection: Connection[Any], slug: str) -> Cursor[A
           LEFT JOIN (tutor_courses JOIN tutors AS tutor ON tutor.id = tutor_id AND tutor.active)
             ON course_id = course.id AND tutor_courses.active
          WHERE course.slug = %(slug)s AND course.active
-         ORDER BY lower(tutor.display_name), tutor.id
+         ORDER BY fold(tutor.display_name) COLLATE "C", tutor.id
         """,
         {"slug": slug},
     )
