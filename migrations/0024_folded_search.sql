@@ -43,9 +43,10 @@ RETURN (
       FROM (SELECT fold(typed) AS folded,
                    '\u000A\u0020-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u00BF\u2010-\u206F' AS signs) AS typed);
 
+-- `title_folded` is what lists of courses are sorted by: enough of any title, and never too much for a cursor or an index.
 -- A line break, which folding never leaves in a text, keeps a search from running from the title into the description.
 ALTER TABLE courses
-    ADD COLUMN title_folded text COLLATE "C" NOT NULL GENERATED ALWAYS AS (fold(title_fr)) STORED,
+    ADD COLUMN title_folded text COLLATE "C" NOT NULL GENERATED ALWAYS AS (left(fold(title_fr), 200)) STORED,
     ADD COLUMN search_folded text COLLATE "C" NOT NULL
         GENERATED ALWAYS AS (fold(title_fr) || E'\n' || fold(description_fr)) STORED;
 CREATE INDEX courses_by_title ON courses (title_folded, id) WHERE active;

@@ -1,14 +1,17 @@
 """What a visitor types finds the courses it means, and no others (decision 24), in an order of no collation."""
 
-from datetime import time
+from datetime import UTC, datetime, time
 from unicodedata import category, normalize
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from domain.paging import Place, write_cursor
 from tests.support.browser import Browser
 from tests.support.world import World
 
+NOON = datetime(2027, 1, 18, 17, tzinfo=UTC)
 COURSES = {
     "algebre": ("Algèbre, secondaire 4", "Équations du second degré."),
     "anglais": ("Anglais, langue seconde", "Conversation et rédaction."),
@@ -192,3 +195,80 @@ def test_a_search_is_answered_by_its_index(connection: psycopg.Connection) -> No
         ).fetchall()
 
         assert any("courses_by_words" in line for (line,) in plan), plan
+
+
+# --- pages ---------------------------------------------------------------------------------------------------
+
+
+def pages(visitor: Browser, **query: str) -> list[list[str]]:
+    """The slugs of each page, following the cursors to the end."""
+    slugs: list[list[str]] = []
+    cursor = None
+    while not slugs or cursor:
+        answer = visitor.get("/v1/courses", query | ({"cursor": cursor} if cursor else {}))
+        assert answer.status == 200, answer.text
+        assert set(answer.body) == {"items", "next_cursor"}
+        slugs.append([course["slug"] for course in answer.body["items"]])
+        cursor = answer.body["next_cursor"]
+    return slugs
+
+
+def test_twenty_courses_stand_on_a_page_unless_asked_otherwise(world: World) -> None:
+    for n in range(101):
+        world.school.course(f"cours-{n:03}", title=f"Cours {n:03}")
+    slugs = [f"cours-{n:03}" for n in range(101)]
+    visitor = world.browser()
+
+    assert pages(visitor) == [slugs[n : n + 20] for n in range(0, 101, 20)]
+    assert pages(visitor, limit="100") == [slugs[:100], slugs[100:]]
+    assert pages(visitor, limit="50", search="cours 09") == [slugs[90:100]]
+    assert pages(visitor, limit="5", search="cours 09") == [slugs[90:95], slugs[95:100]]
+
+
+def test_no_course_is_lost_or_doubled_between_pages_of_equal_and_long_titles(world: World) -> None:
+    titles = ["Été", "ete", "ÉTÉ", "Л’été" * 90, "Л’été" * 90 + " (suite)", "Ёлка" * 400, '"\\' * 300]
+    for n, title in enumerate(titles):
+        world.school.course(f"c-{n}", title=title)
+    visitor = world.browser()
+    (together,) = pages(visitor)
+
+    assert sorted(together) == [f"c-{n}" for n in range(7)]
+    assert pages(visitor, limit="1") == [[slug] for slug in together]
+    assert pages(visitor, limit="2") == [together[n : n + 2] for n in range(0, 7, 2)]
+
+
+def test_a_course_that_comes_or_goes_between_two_pages_moves_no_other(world: World) -> None:
+    for slug in ("b", "d", "f", "h"):
+        world.school.course(slug, title=f"Titre {slug}")
+    visitor = world.browser()
+    first = visitor.get("/v1/courses", {"limit": "2"}).body
+
+    world.school.course("a", title="Titre a")
+    world.school.course("e", title="Titre e")
+    world.connection.execute("UPDATE courses SET active = false WHERE slug IN ('b', 'd')")
+    second = visitor.get("/v1/courses", {"limit": "2", "cursor": first["next_cursor"]}).body
+
+    assert [course["slug"] for course in first["items"]] == ["b", "d"]
+    assert [course["slug"] for course in second["items"]] == ["e", "f"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"cursor": "n'importe quoi"}, "CURSOR_INVALID"),
+        ({"cursor": ""}, "CURSOR_INVALID"),
+        ({"cursor": "WzEsMl0="}, "CURSOR_INVALID"),
+        (  # of a list by instant
+            {"cursor": write_cursor(Place(NOON, UUID(int=1)))},
+            "CURSOR_INVALID",
+        ),
+        ({"limit": "0"}, "VALIDATION_FAILED"),
+        ({"limit": "101"}, "VALIDATION_FAILED"),
+        ({"limit": "-1"}, "VALIDATION_FAILED"),
+        ({"limit": "dix"}, "VALIDATION_FAILED"),
+    ],
+)
+def test_an_unreadable_cursor_or_limit_is_refused(world: World, query: dict[str, str], code: str) -> None:
+    answer = world.browser().get("/v1/courses", query)
+
+    assert (answer.status, answer.body["code"]) == (422, code)

@@ -7,16 +7,26 @@ from uuid import UUID
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
+from domain.paging import NamedPlace
 
-def select_courses(connection: Connection[Any], search: str | None) -> Cursor[Any]:
-    """By title; with `search`, the courses whose title or description contains it (0024)."""
+
+def select_courses(
+    connection: Connection[Any], search: str | None, after: NamedPlace | None, limit: int
+) -> Cursor[Any]:
+    """By title, those after a place, one more than `limit`; with `search`, those that contain it (0024)."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        SELECT id, slug, title_fr, description_fr, student_rate_cad FROM courses
+        SELECT id, slug, title_fr, description_fr, student_rate_cad, title_folded FROM courses
          WHERE active AND search_folded ~ search_pattern(%(search)s::text)
-         ORDER BY title_folded, id
+           AND (%(title)s::text IS NULL OR (title_folded, id) > (%(title)s, %(id)s::uuid))
+         ORDER BY title_folded, id LIMIT %(at_most)s
         """,
-        {"search": search or ""},
+        {
+            "search": search or "",
+            "title": after.name if after else None,
+            "id": after.id if after else None,
+            "at_most": limit + 1,
+        },
     )
 
 
