@@ -9,6 +9,8 @@ ENVIRONMENT ?= dev
 export PYTHONPATH := layers/shared:.
 # Compiled modules are kept even where the environment forbids it: a start is three times as long without them.
 export PYTHONDONTWRITEBYTECODE :=
+# Zone data comes from the locked tzdata package alone, as on Lambda (template.yaml).
+export PYTHONTZPATH :=
 export UV_PROJECT_ENVIRONMENT := .venv
 
 help: ## list the targets

@@ -10,6 +10,7 @@ from adapters.throttling import spend
 from domain.catalog import browse
 from domain.catalog.models import AvailableDays, CourseDetail, CourseList, DaySlots
 from domain.inputs import Day, Id, Line, Words
+from domain.paging import DEFAULT_LIMIT, CursorText, Limit
 from domain.throttling.limits import AVAILABILITY_READS
 
 app = create_resolver()
@@ -20,11 +21,19 @@ TutorId = Annotated[Id | None, Query(description="Ne montrer que les heures de c
 
 
 @app.get(
-    "/v1/courses", summary="Lister les cours", tags=["Catalogue"], responses=answers("VALIDATION_FAILED")
+    "/v1/courses",
+    summary="Lister les cours",
+    tags=["Catalogue"],
+    responses=answers("CURSOR_INVALID", "VALIDATION_FAILED"),
 )
-def list_courses(request: Request, search: Annotated[Words | None, Query()] = None) -> Response[CourseList]:
+def list_courses(
+    request: Request,
+    search: Annotated[Words | None, Query()] = None,
+    cursor: Annotated[CursorText | None, Query()] = None,
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+) -> Response[CourseList]:
     visit = Visit(request)
-    return visit.answer(browse.list_courses(visit.connection, search))
+    return visit.answer(browse.list_courses(visit.connection, search, cursor, limit))
 
 
 @app.get(
