@@ -262,7 +262,7 @@ TOLD: Mapping[str, str] = {
                   FROM order_items LEFT JOIN appointments ON order_item_id = order_items.id
                  GROUP BY 1) AS lost ON lost.order_id = orders.id
           LEFT JOIN (SELECT order_id, count(*) AS times, sum(amount_cents) / 100.0 AS cad FROM refunds
-                      WHERE order_item_id IS NULL AND status <> 'superseded' GROUP BY 1) AS later
+                      WHERE order_item_id IS NULL GROUP BY 1) AS later
             ON later.order_id = orders.id
           LEFT JOIN (SELECT payload->>'order_id' AS order_id, count(*) AS times,
                             sum((payload->>'refund_amount')::numeric) AS cad
