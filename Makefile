@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak simulate check bench format lock openapi webhooks deliveries build events deploy clean
+.PHONY: help run test audit soak histories simulate check bench format lock openapi webhooks deliveries over-returns build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -9,6 +9,8 @@ ENVIRONMENT ?= dev
 export PYTHONPATH := layers/shared:.
 # Compiled modules are kept even where the environment forbids it: a start is three times as long without them.
 export PYTHONDONTWRITEBYTECODE :=
+# Zone data comes from the locked tzdata package alone, as on Lambda (template.yaml).
+export PYTHONTZPATH :=
 export UV_PROJECT_ENVIRONMENT := .venv
 
 help: ## list the targets
@@ -24,6 +26,10 @@ soak: DAYS ?= 1000
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
 	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
 	CRASH_RUNS=100 $(PY) -m pytest -q tests/integration/test_crashes_of_delivery.py
+
+histories: export HISTORIES ?= 500
+histories: .venv/dev.stamp ## 500 random histories of money and sessions, 12 500 steps (HISTORIES)
+	$(PY) -m pytest -q -n0 -s tests/integration/test_random_histories.py
 
 simulate: export STUDENTS ?= 1000
 simulate: export TUTORS ?= 50
@@ -51,6 +57,9 @@ webhooks: .venv/dev.stamp ## describe the events anew, from their models (docs/w
 
 deliveries: .venv/run.stamp ## what waits to be told to Make.com, and sending it again (DO="--help")
 	@$(PY) -m local.deliveries $(DO)
+
+over-returns: .venv/run.stamp ## money that went back beyond what was paid, and resolving it (DO="--help")
+	@$(PY) -m local.over_returns $(DO)
 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

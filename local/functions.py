@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import uuid
+import zoneinfo
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -76,6 +77,9 @@ def prepare(application: Application, environment: Mapping[str, str]) -> None:
         Variables to put into this process's environment.
     """
     os.environ.update(environment)
+    # Python reads PYTHONTZPATH when it starts, which on Lambda is after it was set.
+    zoneinfo.reset_tzpath()
+    zoneinfo.ZoneInfo.clear_cache()
     for folder in (application.root, *application.layers):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))

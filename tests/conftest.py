@@ -2,6 +2,7 @@
 
 import os
 import uuid
+import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from functions.migrate import app as migrate
 from local import postgres as local_postgres
 from tests.support.memory import in_memory_or
 
+os.environ["PYTHONTZPATH"] = ""  # for the processes that tests start; this one has read it already
+zoneinfo.reset_tzpath()
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "booking")
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "FourAS")
 

@@ -19,6 +19,8 @@ from domain.access.models import (
     SignedIn,
 )
 from domain.accounts.accounts import SESSION_TTL
+from domain.accounts.contacts import read_email
+from domain.errors import Refused
 from domain.throttling.limits import RESETS_OF_ADDRESS, RESETS_OF_EMAIL, SIGN_IN_FAILURES
 
 app = create_resolver(answer_once)
@@ -125,8 +127,11 @@ def post_password(request: Request, body: PasswordChange) -> Response[None]:
 
 
 def _as_written(email: str) -> str:
-    """An e-mail without what does not tell it from others, whether or not it can be one."""
-    return email.strip().lower()
+    """An e-mail as it is kept, so that no spelling of it is counted apart; what can be none as it was typed."""
+    try:
+        return read_email(email)
+    except Refused:
+        return email.lower()
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once
 from domain.accounts.administrators import administrator_id
-from domain.inputs import RequestBody
+from domain.inputs import Code, Id, RequestBody
 from domain.paging import DEFAULT_LIMIT, CursorText, Limit
 from domain.webhooks import deliveries, endpoints, replay
 from domain.webhooks.deliveries import UNDELIVERED, DeliveryDetail, DeliveryPage, Filters
@@ -42,7 +42,7 @@ class Again(RequestBody):
 class Range(RequestBody):
     since: AwareDatetime = Field(alias="from")
     until: AwareDatetime = Field(alias="to")
-    type: str | None = Field(None, max_length=100)
+    type: Code | None = None
     status: Resting | None = None
     dry_run: bool
 
@@ -98,13 +98,13 @@ class Tested(BaseModel):
 )
 def list_deliveries(
     request: Request,
-    type: Annotated[str | None, Query()] = None,
+    type: Annotated[Code | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
-    endpoint: Annotated[str | None, Query()] = None,
+    endpoint: Annotated[Code | None, Query()] = None,
     since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
     until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    order_id: Annotated[UUID | None, Query()] = None,
-    user_id: Annotated[UUID | None, Query()] = None,
+    order_id: Annotated[Id | None, Query()] = None,
+    user_id: Annotated[Id | None, Query()] = None,
     cursor: Cursor = None,
     limit: PageLimit = DEFAULT_LIMIT,
 ) -> Response[DeliveryPage]:

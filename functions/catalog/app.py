@@ -1,7 +1,6 @@
 """Courses, their tutors and their free times, for anyone."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Request, Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
@@ -10,22 +9,31 @@ from adapters.http import Visit, answers, create_resolver
 from adapters.throttling import spend
 from domain.catalog import browse
 from domain.catalog.models import AvailableDays, CourseDetail, CourseList, DaySlots
-from domain.inputs import Day, Line
+from domain.inputs import Day, Id, Line, Words
+from domain.paging import DEFAULT_LIMIT, CursorText, Limit
 from domain.throttling.limits import AVAILABILITY_READS
 
 app = create_resolver()
 
 Slug = Annotated[Line, Path()]
 Duration = Annotated[int, Query(description="Minutes: 60, 90 ou 120")]
-TutorId = Annotated[UUID | None, Query(description="Ne montrer que les heures de ce tuteur")]
+TutorId = Annotated[Id | None, Query(description="Ne montrer que les heures de ce tuteur")]
 
 
 @app.get(
-    "/v1/courses", summary="Lister les cours", tags=["Catalogue"], responses=answers("VALIDATION_FAILED")
+    "/v1/courses",
+    summary="Lister les cours",
+    tags=["Catalogue"],
+    responses=answers("CURSOR_INVALID", "VALIDATION_FAILED"),
 )
-def list_courses(request: Request, search: Annotated[Line | None, Query()] = None) -> Response[CourseList]:
+def list_courses(
+    request: Request,
+    search: Annotated[Words | None, Query()] = None,
+    cursor: Annotated[CursorText | None, Query()] = None,
+    limit: Annotated[Limit, Query()] = DEFAULT_LIMIT,
+) -> Response[CourseList]:
     visit = Visit(request)
-    return visit.answer(browse.list_courses(visit.connection, search))
+    return visit.answer(browse.list_courses(visit.connection, search, cursor, limit))
 
 
 @app.get(

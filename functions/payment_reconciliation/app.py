@@ -1,6 +1,7 @@
 """Every five minutes: checkouts are compared with Stripe, orphans are owed back, refunds that are due are paid.
 
-The gauges among its metrics (refunds_overdue, refunds_failed, orphan_payments_unresolved, disputes_open) stand until
+The gauges among its metrics (refunds_overdue, refunds_failed, orphan_payments_unresolved,
+over_returns_unresolved, disputes_open) stand until
 somebody has dealt with what they count; each has an alarm.
 """
 
@@ -14,6 +15,7 @@ from adapters.stripe_payments import stripe_payments
 from domain.checkout.reconcile import reconcile
 from domain.payments import disputes, orphans
 from domain.payments.refunds import count_troubled, pay_refunds
+from domain.returns.bring_in_line import bring_all_in_line, count_beyond
 
 KEPT_FOR_REFUNDS = 0.25  # of the time there is
 ENOUGH_FOR_ONE_MS = 20_000
@@ -27,6 +29,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         logger.error("checkout not reconciled", extra={"checkout_id": str(checkout_id), "error": error})
     owed = orphans.owe_orphans(connection, now)
     paid, waiting = pay_refunds(connection, payments, now, partial(has_time, context, ENOUGH_FOR_ONE_MS))
+    brought = bring_all_in_line(connection, now, partial(has_time, context, ENOUGH_FOR_ONE_MS))
     overdue, failed = count_troubled(connection, now)
     return report(
         **{f"checkouts_{outcome}": count for outcome, count in compared.outcomes.items()},
@@ -37,6 +40,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         refunds_overdue=overdue,
         refunds_failed=failed,
         orphan_payments_unresolved=orphans.count_unresolved(connection),
+        orders_brought_in_line=brought,
+        over_returns_unresolved=count_beyond(connection),
         disputes_open=disputes.count_open(connection),
     )
 

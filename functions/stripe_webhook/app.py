@@ -12,10 +12,11 @@ from adapters.settings import SettingMissing, delivery_enabled, environment
 from adapters.sqs import nudged_queue
 from adapters.stripe_payments import dispute_of, payment_of, read_event, stripe_payments
 from domain.checkout import reconcile
+from domain.checkout.disputed import follow_dispute
 from domain.checkout.refunded_elsewhere import follow_refunds, knows_payment
 from domain.checkout.settle import UnknownCheckout, settle
 from domain.errors import Refused
-from domain.payments import disputes, inbound, orphans
+from domain.payments import inbound, orphans
 from domain.payments.gateway import Payment, PaymentRefused, PaymentsUnavailable
 from domain.payments.refunds import count_troubled, pay_refunds
 from domain.webhooks import relay
@@ -56,7 +57,7 @@ def act_on(visit: Visit, kind: str, about: dict[str, Any]) -> None:
                 follow_refunded(visit, about["payment_intent"])
         case "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.closed":
             if about["payment_intent"] and knows_payment(visit.connection, about["payment_intent"]):
-                note_dispute(visit, about)
+                follow_disputed(visit, about)
 
 
 def follow_payment(visit: Visit, kind: str, payment: Payment) -> None:
@@ -92,24 +93,34 @@ def nudge(visit: Visit) -> None:
         logger.warning("nudge failed", extra={"error": type(error).__name__})
 
 
-def follow_refunded(visit: Visit, intent_id: str) -> None:
-    """The refunds of a payment as Stripe has them now, which may be newer than the event."""
+def find_settled(visit: Visit, intent_id: str) -> Payment:
+    """A payment as Stripe has it, booked if it was paid: a refund's or a dispute's event may come before its own."""
     try:
         payment = stripe_payments().find_intent(intent_id)
-        made = stripe_payments().refunds_of(intent_id)
     except (PaymentsUnavailable, PaymentRefused) as error:  # Stripe sends the event again
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
-    if payment.status == "succeeded":  # the refund's event may come before the payment's
+    if payment.status == "succeeded":
         settled_or_orphaned(visit, payment)
+    return payment
+
+
+def follow_refunded(visit: Visit, intent_id: str) -> None:
+    """The refunds of a payment as Stripe has them now, which may be newer than the event."""
+    payment = find_settled(visit, intent_id)
+    try:
+        made = stripe_payments().refunds_of(intent_id)
+    except (PaymentsUnavailable, PaymentRefused) as error:
+        raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
     follow_refunds(visit.connection, intent_id, made, payment.received_cents, environment(), visit.now)
     _, failed = count_troubled(visit.connection, visit.now)
     if failed:
         count("refunds_failed", failed)
 
 
-def note_dispute(visit: Visit, about: dict[str, Any]) -> None:
+def follow_disputed(visit: Visit, about: dict[str, Any]) -> None:
     dispute = dispute_of(about)
-    if disputes.note_dispute(visit.connection, dispute, visit.now):
+    find_settled(visit, dispute.intent_id)
+    if follow_dispute(visit.connection, dispute, visit.now):
         logger.error("PAYMENT_DISPUTED", extra={"dispute_id": dispute.id, "status": dispute.status})
         count("disputes_told")
 

@@ -57,6 +57,20 @@ SPOILED = {
     "an item that is neither booked nor given back": "UPDATE refunds SET amount_cents = amount_cents - 1",
     "an appointment that is not what was paid for": "UPDATE appointments SET user_id = tutor_id",
     "an order whose refunds or status do not add up": "UPDATE orders SET status = 'paid'",
+    "a line whose returns do not add up": "UPDATE order_items SET returned_cad = 0",
+    "a refund or dispute that its order's lines do not know of": """
+        UPDATE line_returns SET undone_at = created_at
+    """,
+    "a return of what came to nothing": "UPDATE refunds SET status = 'superseded', processed_at = NULL",
+    "credit that its line does not know of": """
+        INSERT INTO credit_transactions (id, user_id, amount_cad, type, appointment_id, created_at)
+        SELECT gen_random_uuid(), user_id, 1, 'cancellation', id, created_at FROM appointments
+    """,
+    "a cancelled session that is owed more credit": "UPDATE order_items SET credit_promised = true",
+    "more given back than was paid, which nobody has resolved": """
+        INSERT INTO over_returns (id, order_id, way, amount_cad, refund_id, created_at)
+        SELECT gen_random_uuid(), order_id, 'card', 1, id, created_at FROM refunds WHERE order_id IS NOT NULL
+    """,
     "a payment both booked and given back whole": """
         INSERT INTO refunds (id, payment_intent_id, amount_cents, reason, next_attempt_at, created_at)
         SELECT gen_random_uuid(), stripe_payment_intent_id, 8100, 'x', created_at, created_at FROM orders
@@ -111,7 +125,9 @@ SPOILED_BESIDE_STRIPE = {
     "an order that was not paid": "UPDATE orders SET stripe_payment_intent_id = 'pi_autre'",
     "a payment with 0 outcomes": "UPDATE orders SET stripe_payment_intent_id = 'pi_autre'",
     "a payment with 2 outcomes": SPOILED["a payment both booked and given back whole"],
-    "money given back that nobody owed": "DELETE FROM refunds",
+    "money given back that nobody owed": """
+        ALTER TABLE line_returns DISABLE TRIGGER USER; DELETE FROM line_returns; DELETE FROM refunds
+    """,
     "a refund that was never made": "UPDATE refunds SET stripe_refund_id = 're_' || id",
     "a payment given back in part": "UPDATE refunds SET amount_cents = amount_cents - 1",
     "a refund still pending": "UPDATE refunds SET status = 'pending', processed_at = NULL",

@@ -8,6 +8,7 @@ from domain.access import models as access
 from domain.appointments import models as appointments
 from domain.credits import ledger
 from domain.orders import models as orders
+from domain.returns import lines
 from domain.webhooks import breaker
 from functions.admin_webhooks import app as admin_webhooks
 from tests.conftest import Database
@@ -25,6 +26,7 @@ TYPED: dict[str, Any] = {
     "modification_type": appointments.ChangeView.model_fields["type"].annotation,
     "order_status": orders.OrderStatus,
     "refund_status": orders.RefundStatus,
+    "return_way": lines.ReturnWay,
     "user_role": access.PersonView.model_fields["role"].annotation,
     "user_status": access.PersonView.model_fields["status"].annotation,
 }

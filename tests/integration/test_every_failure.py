@@ -11,6 +11,7 @@ from adapters.stripe_payments import stripe_payments
 from domain.accounts.callers import Buyer
 from domain.checkout.follow_checkout import follow_checkout
 from domain.checkout.settle import settle
+from domain.returns.resolve import resolve
 from local.stripe_double.faults import Kind
 from tests.support.audit import closing_audit
 from tests.support.guest import Guest
@@ -284,6 +285,13 @@ def stripe_down_at_refund(world: World, buyer: Guest) -> None:
     assert (done["refunds_paid"], done["refunds_overdue"]) == (1, 0)
 
 
+def resolve_over_return(world: World) -> None:
+    """A person has seen that the bank took what had gone back already."""
+    (over,) = world.rows("SELECT id, amount_cad FROM over_returns WHERE resolved_at IS NULL")
+    assert str(over["amount_cad"]) == "10.00"
+    resolve(world.connection, over["id"], "Demandé au client", world.clock())
+
+
 @row("Chargeback / dashboard refund")
 def chargeback_and_dashboard(world: World, buyer: Guest) -> None:
     buyer.pays()
@@ -295,7 +303,9 @@ def chargeback_and_dashboard(world: World, buyer: Guest) -> None:
     assert [str(order["refunded_cad"]) for order in world.rows("SELECT refunded_cad FROM orders")] == [
         "10.00"
     ]
-    assert world.reconciliation()["disputes_open"] == 1
+    done = world.reconciliation()
+    assert (done["disputes_open"], done["over_returns_unresolved"]) == (1, 1)
+    resolve_over_return(world)
 
 
 # --- Stripe down, slow to answer, too busy, or failing after it acted ------------------------------------------

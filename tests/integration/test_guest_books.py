@@ -151,6 +151,8 @@ def test_each_item_keeps_its_price_and_the_tutors_pay(world: World, shop: Shop, 
         "tutor_note": None,
         "adjusted_by": None,
         "adjusted_at": None,
+        "returned_cad": Decimal("0.00"),
+        "credit_promised": False,
     }
     assert items == [
         common

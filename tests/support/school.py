@@ -16,12 +16,21 @@ class School:
     def __init__(self, connection: Connection[Any]) -> None:
         self.connection = connection
 
-    def course(self, slug: str = "francais-secondaire", rate: str = "45.00", *, active: bool = True) -> UUID:
+    def course(
+        self,
+        slug: str = "francais-secondaire",
+        rate: str = "45.00",
+        *,
+        active: bool = True,
+        title: str | None = None,
+        description: str = "Description",
+    ) -> UUID:
         return self._insert(
             "INSERT INTO courses (id, slug, title_fr, description_fr, student_rate_cad, active)"
-            " VALUES (%s, %s, %s, 'Description', %s, %s)",
+            " VALUES (%s, %s, %s, %s, %s, %s)",
             slug,
-            f"Cours {slug}",
+            f"Cours {slug}" if title is None else title,
+            description,
             Decimal(rate),
             active,
         )

@@ -36,7 +36,7 @@ FORBIDDEN = {
     "webhook_dispatch": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "catalog": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
-    "accounts": {"stripe", "boto3", "botocore.session"},
+    "accounts": {"stripe", "boto3", "botocore.session", "phonenumbers", "email_validator"},
     "appointments": {
         "stripe",
         "boto3",
@@ -59,8 +59,8 @@ FORBIDDEN = {
     },
     "admin_webhooks": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "system": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
-    "checkout": {"boto3", "botocore.session"},
-    "stripe_webhook": {"boto3", "botocore.session", "argon2"},
+    "checkout": {"boto3", "botocore.session", "phonenumbers", "email_validator"},
+    "stripe_webhook": {"boto3", "botocore.session", "argon2", "phonenumbers", "email_validator"},
     "payment_reconciliation": {"boto3", "botocore.session", "argon2"},
 }
 

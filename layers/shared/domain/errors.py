@@ -93,6 +93,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     "TRANSITION_NOT_ALLOWED": Sentence(409, "Ce rendez-vous ne peut pas passer à ce statut."),
     "NOT_OVER_YET": Sentence(422, "Ce rendez-vous n'est pas encore terminé."),
     "EARNINGS_PAID": Sentence(409, "Ce rendez-vous a déjà été payé au tuteur"),
+    "REFUND_TOO_LARGE": Sentence(422, "Le montant dépasse ce qui peut encore être remboursé."),
     "CREDIT_SPENT": Sentence(409, "Le crédit émis à l'annulation a déjà été utilisé."),
     "ORDER_NOT_FOUND": Sentence(404, "Commande non trouvée"),
     "CALENDAR_NOT_FOUND": Sentence(404, "Calendrier introuvable"),

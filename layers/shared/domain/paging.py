@@ -15,9 +15,10 @@ from domain.errors import Refused
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+_NAMED = "name"
 
 type Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
-type CursorText = Annotated[str, Field(max_length=200, description="Le `next_cursor` de la page précédente")]
+type CursorText = Annotated[str, Field(max_length=1200, description="Le `next_cursor` de la page précédente")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedPlace:
+    """A row's place in a list that is sorted by a text of at most 200 characters, then by id."""
+
+    name: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Page[T]:
     """Some rows of a list, and the cursor of the page after them: None on the last."""
 
@@ -36,30 +45,50 @@ class Page[T]:
     next_cursor: str | None
 
 
-def page_of[T](rows: Sequence[T], limit: int, place_of: Callable[[T], Place]) -> Page[T]:
+def page_of[T](rows: Sequence[T], limit: int, place_of: Callable[[T], Place | NamedPlace]) -> Page[T]:
     """The first `limit` of rows that were asked for with one more than that."""
     if len(rows) <= limit:
         return Page(rows, None)
     return Page(rows[:limit], write_cursor(place_of(rows[limit - 1])))
 
 
-def write_cursor(place: Place) -> str:
+def write_cursor(place: Place | NamedPlace) -> str:
     """A place as an opaque text."""
-    return base64.urlsafe_b64encode(json.dumps([place.at.isoformat(), str(place.id)]).encode()).decode()
+    key = [place.at.isoformat()] if isinstance(place, Place) else [_NAMED, place.name]
+    parts = json.dumps([*key, str(place.id)], ensure_ascii=False)
+    return base64.urlsafe_b64encode(parts.encode()).decode()
 
 
 def read_cursor(cursor: str | None) -> Place | None:
     """The place a cursor stands for; None without one. Refuses with CURSOR_INVALID."""
-    if cursor is None:
-        return None
+    return None if cursor is None else _read(cursor, _instant_place)
+
+
+def read_named_cursor(cursor: str | None) -> NamedPlace | None:
+    """The same in a list that is sorted by a text."""
+    return None if cursor is None else _read(cursor, _named_place)
+
+
+def _read[P](cursor: str, place_from: Callable[[Any], P]) -> P:
     try:
-        at, row_id = _parts(cursor)
-        place = Place(datetime.fromisoformat(at), UUID(row_id))
+        return place_from(_parts(cursor))
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise Refused("CURSOR_INVALID") from error
+
+
+def _instant_place(parts: Any) -> Place:
+    at, row_id = parts
+    place = Place(datetime.fromisoformat(at), UUID(row_id))
     if place.at.tzinfo is None:
-        raise Refused("CURSOR_INVALID")
+        raise ValueError("an instant without its offset")
     return place
+
+
+def _named_place(parts: Any) -> NamedPlace:
+    kind, name, row_id = parts
+    if kind != _NAMED or b"\0" in name.encode():  # which fails on half a surrogate pair
+        raise ValueError("not the name of a row")
+    return NamedPlace(name, UUID(row_id))
 
 
 def _parts(cursor: str) -> Any:

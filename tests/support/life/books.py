@@ -102,17 +102,27 @@ class Books:
             yield from _differences(f"a {kind} not told once", happened, told)
 
     def credits_not_given_once(self) -> Iterator[str]:
-        """Who cancels is credited what the session cost."""
+        """Who cancels is credited what the session cost, less what the card or the bank got back of it."""
         owed = Counter(
             (str(session["id"]), session["net_cad"])
             for session in self.sessions
             if session["state"] == "cancelled" and session["net_cad"]
         )
         given = Counter(
-            (str(row["appointment_id"]), row["amount_cad"])
+            (str(row["appointment_id"]), row["cad"])
             for row in self._world.rows(
-                "SELECT appointment_id, amount_cad FROM credit_transactions WHERE appointment_id IS NOT NULL"
+                """
+                SELECT appointments.id AS appointment_id,
+                       coalesce((SELECT sum(amount_cad) FROM credit_transactions
+                                  WHERE appointment_id = appointments.id), 0)
+                       + coalesce((SELECT sum(amount_cad) FROM line_returns
+                                    WHERE order_item_id = appointments.order_item_id AND way <> 'credit'
+                                      AND undone_at IS NULL), 0) AS cad
+                  FROM appointments
+                 WHERE status = 'cancelled' OR id IN (SELECT appointment_id FROM credit_transactions)
+                """
             )
+            if row["cad"]
         )
         yield from _differences("a cancellation not credited once", owed, given)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator
 
 from domain.accounts import passwords
-from domain.checkout.models import Name, NewPassword, TypedEmail
-from domain.inputs import Line, RequestBody, Secret
+from domain.checkout.models import NewPassword, TypedEmail
+from domain.inputs import Code, Name, PastedSecret, RequestBody, Secret
 
 type Password = Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
@@ -23,7 +23,7 @@ class PasswordResetRequest(RequestBody):
 
 
 class PasswordReset(NewPassword):
-    token: Annotated[Secret, Field(max_length=200)]
+    token: PastedSecret
 
 
 class PasswordChange(NewPassword):
@@ -35,7 +35,7 @@ class ProfileChange(RequestBody):
 
     first_name: Name | None = None
     last_name: Name | None = None
-    phone: Line | None = Field(default=None, description="Vide ou null pour l'effacer")
+    phone: Code | None = Field(default=None, description="Vide ou null pour l'effacer")
 
     @field_validator("first_name", "last_name", mode="before")
     @classmethod

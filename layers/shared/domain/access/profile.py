@@ -10,9 +10,10 @@ from domain.access import queries
 from domain.access.entries import end_entries
 from domain.access.models import PasswordChange, PersonView, ProfileChange
 from domain.accounts.callers import Person
+from domain.accounts.contacts import read_phone
 from domain.accounts.passwords import hash_password, is_password
 from domain.auditing import note_action
-from domain.checkout.models import read_password, read_phone
+from domain.checkout.models import read_password
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint

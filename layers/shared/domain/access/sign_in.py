@@ -13,10 +13,10 @@ from domain.access.profile import view_profile
 from domain.access.queries import Identity
 from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person
+from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
 from domain.cart.cart import MAX_HOLDS
 from domain.cart.merge_carts import meet, merge
-from domain.checkout.models import read_email
 from domain.checkout.withdraw import hand_over, withdraw
 from domain.clock import on_toronto_clock
 from domain.errors import Refused

@@ -63,13 +63,14 @@ class Booked:
     completed_at: datetime | None
     price_cad: Decimal
     discount_share_cad: Decimal
+    returned_cad: Decimal
     tutor_earnings_cad: Decimal
     earnings_status: str
 
     @property
-    def net_cad(self) -> Decimal:
-        """What the line cost once its share of the discount is off: what a cancellation credits."""
-        return self.price_cad - self.discount_share_cad
+    def left_cad(self) -> Decimal:
+        """What the line was paid and has not given back any way: what a cancellation credits."""
+        return self.price_cad - self.discount_share_cad - self.returned_cad
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _lock_appointment(connection: Connection[Any], appointment_id: UUID) -> Curs
                appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
                appointment.status::text, appointment.sequence, appointment.cancellation_reason,
                appointment.cancelled_by, appointment.cancelled_at, appointment.completed_at,
-               item.line_total_cad AS price_cad, item.discount_share_cad, item.tutor_earnings_cad,
+               item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad, item.tutor_earnings_cad,
                item.earnings_status::text
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id

@@ -16,9 +16,10 @@ from domain.appointments.booked import Booked, By, Locked, Session, lock, may
 from domain.appointments.history import write_modification
 from domain.appointments.transitions import Actor, Transition
 from domain.clock import utc_milliseconds
-from domain.credits import cancellations
 from domain.errors import Refused
 from domain.money import ZERO
+from domain.returns import credit as line_credit
+from domain.returns.bring_in_line import fill_what_is_free
 from domain.scheduling import booked_time, claims
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment, record_facts
@@ -195,9 +196,19 @@ def _credit(
 ) -> Decimal:
     match transition.credit:
         case "issued":
-            return cancellations.issue(connection, booked.user_id, booked.id, booked.net_cad, by.user_id, now)
+            return line_credit.issue(
+                connection,
+                booked.user_id,
+                booked.order_item_id,
+                booked.id,
+                booked.left_cad,
+                by.user_id,
+                now,
+            )
         case "taken back":
-            return -cancellations.take_back(connection, booked.user_id, booked.id, by.user_id, now)
+            taken = line_credit.take_back(connection, booked.user_id, booked.order_item_id, by.user_id, now)
+            fill_what_is_free(connection, booked.order_id, now)
+            return -taken
         case None:
             return ZERO
 

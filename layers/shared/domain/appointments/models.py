@@ -1,13 +1,13 @@
 """What a student sees of appointments, and may ask of them. Never what the tutor earns (X-14)."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from domain.catalog.models import Cad
-from domain.inputs import Instant, Remark, RequestBody
+from domain.inputs import FilledRemark, Instant, Remark, RequestBody
 
 type AppointmentStatus = Literal["scheduled", "completed", "cancelled", "refunded"]
 
@@ -38,6 +38,9 @@ class AppointmentView(BaseModel):
     meeting_link: str | None
     can_cancel: bool
     cancel_until: datetime | None
+    credit_on_cancel_cad: Cad | None = Field(
+        description="Le crédit que donnerait une annulation; null quand elle n'est plus possible"
+    )
     can_reschedule: bool
     reschedule_until: datetime | None
     can_rate: bool
@@ -79,7 +82,7 @@ class CancelAppointment(RequestBody):
 
 class RescheduleAppointment(RequestBody):
     start: Instant
-    reason: Annotated[Remark, Field(min_length=1)]
+    reason: FilledRemark
 
 
 class CancelledAppointment(BaseModel):

@@ -33,12 +33,18 @@ class StudentAppointment:
     meeting_link: str | None
     price_cad: Decimal
     discount_share_cad: Decimal
+    returned_cad: Decimal
     cancellation_reason: str | None
     cancelled_by_role: str | None
     cancelled_at: datetime | None
     completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def left_cad(self) -> Decimal:
+        """What the line was paid and has not given back any way: what a cancellation credits."""
+        return self.price_cad - self.discount_share_cad - self.returned_cad
 
     @property
     def place(self) -> Place:
@@ -60,8 +66,9 @@ def select_appointments(
                course.title_fr AS course_title_fr, tutor.id AS tutor_id, tutor.display_name AS tutor_display_name,
                appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
                appointment.status::text, appointment.sequence, appointment.meeting_link,
-               item.line_total_cad AS price_cad, item.discount_share_cad, appointment.cancellation_reason,
-               canceller.role::text AS cancelled_by_role, appointment.cancelled_at, appointment.completed_at,
+               item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
+               appointment.cancellation_reason, canceller.role::text AS cancelled_by_role,
+               appointment.cancelled_at, appointment.completed_at,
                appointment.created_at, appointment.updated_at
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
@@ -100,8 +107,9 @@ def select_appointment(
                course.title_fr AS course_title_fr, tutor.id AS tutor_id, tutor.display_name AS tutor_display_name,
                appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
                appointment.status::text, appointment.sequence, appointment.meeting_link,
-               item.line_total_cad AS price_cad, item.discount_share_cad, appointment.cancellation_reason,
-               canceller.role::text AS cancelled_by_role, appointment.cancelled_at, appointment.completed_at,
+               item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
+               appointment.cancellation_reason, canceller.role::text AS cancelled_by_role,
+               appointment.cancelled_at, appointment.completed_at,
                appointment.created_at, appointment.updated_at
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id

@@ -128,6 +128,7 @@ def _slot(start: datetime, duration_min: int) -> RescheduleSlot:
 def _view(row: StudentAppointment, now: datetime) -> dict[str, Any]:
     cancel_until = _deadline("cancel", row)
     reschedule_until = _deadline("reschedule", row)
+    can_cancel = cancel_until is not None and now <= cancel_until
     return {
         "id": row.id,
         "status": row.status,
@@ -139,8 +140,9 @@ def _view(row: StudentAppointment, now: datetime) -> dict[str, Any]:
         "price_cad": str(row.price_cad),
         "order_id": row.order_id,
         "meeting_link": row.meeting_link,
-        "can_cancel": cancel_until is not None and now <= cancel_until,
+        "can_cancel": can_cancel,
         "cancel_until": _local(cancel_until),
+        "credit_on_cancel_cad": str(row.left_cad) if can_cancel else None,
         "can_reschedule": reschedule_until is not None and now <= reschedule_until,
         "reschedule_until": _local(reschedule_until),
         "can_rate": row.status == "completed",

@@ -101,7 +101,8 @@ MONEY: Mapping[str, str] = {
                       WHERE status IN ('pending', 'processed') OR (status = 'failed' AND order_item_id IS NOT NULL)
                       GROUP BY order_id) AS card ON card.order_id = orders.id
           LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
-                      WHERE type = 'order_refund' GROUP BY order_id) AS credit ON credit.order_id = orders.id
+                      WHERE type IN ('order_refund', 'reversal') GROUP BY order_id) AS credit
+            ON credit.order_id = orders.id
          WHERE source <> 'manual'
            AND (refunded_cad * 100 <> least(total_cad * 100, coalesce(cents, 0) + coalesce(cad, 0) * 100)
                 OR (total_cad > 0
@@ -111,6 +112,57 @@ MONEY: Mapping[str, str] = {
     "more given back to a card than it was charged": """
         SELECT orders.id FROM orders JOIN refunds ON refunds.order_id = orders.id AND refunds.status = 'processed'
          GROUP BY orders.id HAVING sum(amount_cents) > (total_cad - credits_applied_cad) * 100
+    """,
+    "a line whose returns do not add up": """
+        SELECT item.id FROM order_items AS item
+          LEFT JOIN (SELECT order_item_id, sum(amount_cad) AS cad FROM line_returns WHERE undone_at IS NULL GROUP BY 1)
+               AS back ON back.order_item_id = item.id
+         WHERE returned_cad <> coalesce(back.cad, 0) OR returned_cad > line_total_cad - discount_share_cad
+    """,
+    "a refund or dispute that its order's lines do not know of": """
+        SELECT fact.id FROM (
+               SELECT id::text, order_id, amount_cents / 100.0 AS cad FROM refunds
+                WHERE order_id IS NOT NULL AND status IN ('pending', 'processed')
+                UNION ALL
+               SELECT stripe_dispute_id, orders.id, amount_cents / 100.0
+                 FROM payment_disputes JOIN orders ON stripe_payment_intent_id = payment_intent_id
+                WHERE takes_money(payment_disputes.status)) AS fact
+          LEFT JOIN (SELECT coalesce(refund_id::text, dispute_id) AS id, sum(amount_cad) AS cad FROM line_returns
+                      WHERE undone_at IS NULL GROUP BY 1) AS known ON known.id = fact.id
+          LEFT JOIN (SELECT coalesce(refund_id::text, dispute_id) AS id, sum(amount_cad) AS cad FROM over_returns
+                      GROUP BY 1) AS beyond ON beyond.id = fact.id
+         WHERE fact.cad <> coalesce(known.cad, 0) + coalesce(beyond.cad, 0)
+    """,
+    "a return of what came to nothing": """
+        SELECT line_returns.id FROM line_returns
+          LEFT JOIN refunds ON refunds.id = refund_id
+          LEFT JOIN payment_disputes ON stripe_dispute_id = dispute_id
+         WHERE undone_at IS NULL
+           AND (refunds.status = 'superseded' OR NOT takes_money(payment_disputes.status)
+                OR (refunds.status = 'failed' AND line_returns.created_at < %(now)s - interval '1 hour'))
+    """,
+    "credit that its line does not know of": """
+        SELECT item.id FROM order_items AS item
+          LEFT JOIN appointments ON appointments.order_item_id = item.id
+          LEFT JOIN LATERAL (
+               SELECT sum(amount_cad) AS cad FROM credit_transactions AS entry
+                WHERE (entry.appointment_id = appointments.id OR entry.order_item_id = item.id)
+                  AND entry.type IN ('cancellation', 'order_refund', 'reversal')) AS standing ON true
+          LEFT JOIN LATERAL (
+               SELECT sum(amount_cad) AS cad FROM line_returns
+                WHERE order_item_id = item.id AND way = 'credit' AND undone_at IS NULL) AS known ON true
+          LEFT JOIN LATERAL (
+               SELECT sum(amount_cad) AS cad FROM over_returns
+                WHERE credit_entry_id IN (
+                      SELECT id FROM credit_transactions AS entry
+                       WHERE entry.appointment_id = appointments.id OR entry.order_item_id = item.id)) AS beyond ON true
+         WHERE coalesce(standing.cad, 0) <> coalesce(known.cad, 0) + coalesce(beyond.cad, 0)
+    """,
+    "a cancelled session that is owed more credit": """
+        SELECT id FROM order_items WHERE credit_promised AND returned_cad < line_total_cad - discount_share_cad
+    """,
+    "more given back than was paid, which nobody has resolved": """
+        SELECT id FROM over_returns WHERE resolved_at IS NULL
     """,
     "a payment both booked and given back whole": """
         SELECT orders.id FROM orders JOIN refunds ON payment_intent_id = stripe_payment_intent_id
@@ -210,7 +262,7 @@ TOLD: Mapping[str, str] = {
                   FROM order_items LEFT JOIN appointments ON order_item_id = order_items.id
                  GROUP BY 1) AS lost ON lost.order_id = orders.id
           LEFT JOIN (SELECT order_id, count(*) AS times, sum(amount_cents) / 100.0 AS cad FROM refunds
-                      WHERE order_item_id IS NULL AND status <> 'superseded' GROUP BY 1) AS later
+                      WHERE order_item_id IS NULL GROUP BY 1) AS later
             ON later.order_id = orders.id
           LEFT JOIN (SELECT payload->>'order_id' AS order_id, count(*) AS times,
                             sum((payload->>'refund_amount')::numeric) AS cad

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StrictInt
 from domain.cart.cart import Cart, CartItem
 from domain.catalog.models import Cad
 from domain.clock import on_toronto_clock
-from domain.inputs import Instant, Line, RequestBody
+from domain.inputs import Code, Id, Instant, RequestBody
 
 MAX_ITEMS_PER_REQUEST = 50
 
@@ -17,10 +17,10 @@ MAX_ITEMS_PER_REQUEST = 50
 class WantedSession(RequestBody):
     """A session to put in the cart. Without `tutor_id`, the best free tutor of the course is chosen."""
 
-    course_id: UUID
+    course_id: Id
     start: Instant
     duration_min: StrictInt
-    tutor_id: UUID | None = None
+    tutor_id: Id | None = None
 
 
 class AddItems(RequestBody):
@@ -28,7 +28,7 @@ class AddItems(RequestBody):
 
 
 class ApplyCoupon(RequestBody):
-    code: Line
+    code: Code
 
 
 class CartItemView(BaseModel):

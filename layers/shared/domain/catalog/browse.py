@@ -22,16 +22,22 @@ from domain.catalog.models import (
 from domain.catalog.timetable import Timetable, find_timetable
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
+from domain.paging import NamedPlace, page_of, read_named_cursor
 from domain.scheduling.availability import DURATIONS_MIN, bookable_days, day_starts, days_with_starts
 
 MAX_DAYS = 62
 
 
-def list_courses(connection: Connection[Any], search: str | None) -> CourseList:
-    """The active courses, by title; with `search`, those whose title or description contains it."""
-    return CourseList(
-        items=[CourseView(**_course(row)) for row in queries.select_courses(connection, search)]
-    )
+def list_courses(
+    connection: Connection[Any], search: str | None, cursor: str | None, limit: int
+) -> CourseList:
+    """A page of the active courses, by title; with `search`, of those whose title or description contains it.
+
+    Refuses with CURSOR_INVALID.
+    """
+    rows = queries.select_courses(connection, search, read_named_cursor(cursor), limit).fetchall()
+    page = page_of(rows, limit, _place)
+    return CourseList(items=[CourseView(**_course(row)) for row in page.items], next_cursor=page.next_cursor)
 
 
 def show_course(connection: Connection[Any], slug: str) -> CourseDetail:
@@ -130,6 +136,11 @@ def _course_and_tutors(connection: Connection[Any], slug: str) -> list[Any]:
     if not rows:
         raise Refused("COURSE_NOT_FOUND")
     return rows
+
+
+def _place(row: Any) -> NamedPlace:
+    course_id, *_, title_folded = row
+    return NamedPlace(title_folded, course_id)
 
 
 def _course(row: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class CourseView(BaseModel):
 
 class CourseList(BaseModel):
     items: list[CourseView]
+    next_cursor: str | None
 
 
 class TutorView(BaseModel):

@@ -7,18 +7,26 @@ from uuid import UUID
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
+from domain.paging import NamedPlace
 
-def select_courses(connection: Connection[Any], search: str | None) -> Cursor[Any]:
+
+def select_courses(
+    connection: Connection[Any], search: str | None, after: NamedPlace | None, limit: int
+) -> Cursor[Any]:
+    """By title, those after a place, one more than `limit`; with `search`, those that contain it (0024)."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        SELECT id, slug, title_fr, description_fr, student_rate_cad FROM courses
-         WHERE active
-           AND (%(search)s::text IS NULL
-                OR position(lower(%(search)s) IN lower(title_fr)) > 0
-                OR position(lower(%(search)s) IN lower(description_fr)) > 0)
-         ORDER BY title_fr, id
+        SELECT id, slug, title_fr, description_fr, student_rate_cad, title_folded FROM courses
+         WHERE active AND search_folded ~ search_pattern(%(search)s::text)
+           AND (%(title)s::text IS NULL OR (title_folded, id) > (%(title)s, %(id)s::uuid))
+         ORDER BY title_folded, id LIMIT %(at_most)s
         """,
-        {"search": search},
+        {
+            "search": search or "",
+            "title": after.name if after else None,
+            "id": after.id if after else None,
+            "at_most": limit + 1,
+        },
     )
 
 
@@ -32,7 +40,7 @@ def select_course_and_tutors(connection: Connection[Any], slug: str) -> Cursor[A
           LEFT JOIN (tutor_courses JOIN tutors AS tutor ON tutor.id = tutor_id AND tutor.active)
             ON course_id = course.id AND tutor_courses.active
          WHERE course.slug = %(slug)s AND course.active
-         ORDER BY lower(tutor.display_name), tutor.id
+         ORDER BY fold(tutor.display_name) COLLATE "C", tutor.id
         """,
         {"slug": slug},
     )

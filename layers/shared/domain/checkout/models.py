@@ -1,6 +1,5 @@
 """What the checkout's routes take and answer."""
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -11,21 +10,11 @@ from pydantic import AfterValidator, BaseModel, Field
 from domain.accounts import passwords
 from domain.catalog.models import Cad
 from domain.errors import Refused
-from domain.inputs import Line, RequestBody, Secret
+from domain.inputs import Code, Filled, Name, RequestBody, Secret
+from domain.text import without_invisible
 
-EMAIL_MAX_LENGTH = 254
-EMAIL = re.compile(
-    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])"
-)
-PHONE = re.compile(r"\+?[0-9 ().-]{7,25}")
-E164 = re.compile(r"\+[1-9][0-9]{9,14}")
-"""As the database (0001) and Make.com want it."""
-
-type Required = Annotated[Line, AfterValidator(str.strip), Field(min_length=1)]
-type TypedEmail = Annotated[str, Field(max_length=1000)]
-"""As it was typed; `read_email` judges it."""
-type Name = Annotated[Line, AfterValidator(str.strip), Field(min_length=1, max_length=100)]
+type TypedEmail = Annotated[str, AfterValidator(without_invisible), Field(max_length=1000)]
+"""As it was typed, without what cannot be seen; `read_email` judges it."""
 
 
 class EmailCheck(RequestBody):
@@ -49,13 +38,13 @@ class AccountForm(NewPassword):
     email: TypedEmail
     first_name: Name
     last_name: Name
-    phone: Line | None = None
+    phone: Code | None = None
 
 
 class Billing(RequestBody):
-    address: Required
-    city: Required
-    province: Required
+    address: Filled
+    city: Filled
+    province: Filled
     country: Literal["CA"]
 
 
@@ -117,38 +106,6 @@ class CheckoutState(BaseModel):
     status: Literal["requires_payment", "processing", "settled", "failed", "refunded", "sign_in_required"]
     order: OrderView | None
     session_token: str | None = Field(description="Seulement dans la première réponse réglée à l'acheteur")
-
-
-def read_email(text: str) -> str:
-    """An e-mail trimmed and lower-cased. Refuses with EMAIL_INVALID."""
-    email = text.strip().lower()
-    if len(email) > EMAIL_MAX_LENGTH or len(email.partition("@")[0]) > 64 or not EMAIL.fullmatch(email):
-        raise Refused("EMAIL_INVALID")
-    return email
-
-
-def read_phone(text: str | None, field: str = "account.phone") -> str | None:
-    """A phone number in E.164, or none when empty; ten digits without a plus are Canadian.
-
-    Refuses with VALIDATION_FAILED, naming the field.
-    """
-    if text is None or not text.strip():
-        return None
-    number = text.strip()
-    digits = re.sub(r"\D", "", number)
-    in_full = f"+1{digits}" if len(digits) == 10 and not number.startswith("+") else f"+{digits}"
-    if not PHONE.fullmatch(number) or not E164.fullmatch(in_full):
-        raise Refused(
-            "VALIDATION_FAILED",
-            errors=[
-                {
-                    "field": field,
-                    "code": "INVALID",
-                    "detail": "Ce numéro de téléphone est invalide.",
-                }
-            ],
-        )
-    return in_full
 
 
 def read_password(form: NewPassword) -> str:

@@ -9,6 +9,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row, tuple_row
 from psycopg.types.json import Jsonb
 
+from domain.accounts.callers import Buyer
 from domain.checkout.checkout import Checkout
 
 
@@ -139,6 +140,22 @@ def refund_checkout(connection: Connection[Any], checkout_id: UUID, now: datetim
     connection.execute(
         "UPDATE checkouts SET status = 'refunded', settled_at = %(now)s, buyer = NULL WHERE id = %(id)s",
         {"id": checkout_id, "now": now},
+    )
+
+
+def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) -> Cursor[Any]:
+    """The id of the last checkout that became an order of the buyer's, when their cart was left alone after it."""
+    return connection.cursor(row_factory=tuple_row).execute(
+        """
+        WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id)
+        SELECT checkouts.id FROM checkouts, cart
+         WHERE checkouts.status = 'settled' AND settled_at > %(since)s
+           AND (user_id = %(user_id)s OR checkouts.cart_id = cart.id AND %(user_id)s::uuid IS NULL)
+           AND NOT EXISTS (SELECT FROM cart_items AS item WHERE item.cart_id = cart.id
+                              AND (item.created_at > settled_at OR item.removed_at > settled_at))
+         ORDER BY settled_at DESC LIMIT 1
+        """,
+        {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "since": since},
     )
 
 

@@ -18,6 +18,7 @@ from domain import money
 from domain.accounts import accounts
 from domain.ids import new_id
 from domain.payments.gateway import MadeRefund
+from domain.returns.bring_in_line import bring_in_line
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.events import NOBODY, Contact, OrderRefunded
 from domain.webhooks.outbox import Environment, record_facts
@@ -40,7 +41,9 @@ class _Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class RefundedOrder:
+    """An order some money of which went back."""
+
     id: UUID
     user_id: UUID
     total_cad: Decimal
@@ -93,7 +96,18 @@ def follow_refunds(
         owed = [row for row in rows if row.is_owed and row not in [followed for _, followed in matched]]
         _supersede(connection, owed if given_back >= received_cents else _paid_instead(owed, news))
         if order:
-            _tell(connection, _apply(connection, order, now), recorded, environment, now)
+            bring_in_line(connection, order.id, now)
+            tell_refunds(
+                connection,
+                find_refunded(connection, order.id),
+                [
+                    (refund_id, money.from_cents(refund.amount_cents), refund.service_id, MADE_ELSEWHERE)
+                    for refund_id, refund in recorded
+                ],
+                NOBODY,
+                environment,
+                now,
+            )
         if given_back >= received_cents:
             _explain_orphan(connection, intent_id, now)
 
@@ -116,13 +130,13 @@ def _paid_instead(owed: Sequence[_Refund], news: Sequence[MadeRefund]) -> list[_
     return paid
 
 
-def _lock_order(connection: Connection[Any], intent_id: str) -> _Order | None:
+def _lock_order(connection: Connection[Any], intent_id: str) -> RefundedOrder | None:
     return (
-        connection.cursor(row_factory=class_row(_Order))
+        connection.cursor(row_factory=class_row(RefundedOrder))
         .execute(
             """
             SELECT id, user_id, total_cad, refunded_cad FROM orders
-             WHERE stripe_payment_intent_id = %(intent_id)s FOR UPDATE
+             WHERE stripe_payment_intent_id = %(intent_id)s FOR NO KEY UPDATE
             """,
             {"intent_id": intent_id},
         )
@@ -161,7 +175,7 @@ def _follow(connection: Connection[Any], row: _Refund, made: MadeRefund, now: da
 
 
 def _record(
-    connection: Connection[Any], intent_id: str, order: _Order | None, made: MadeRefund, now: datetime
+    connection: Connection[Any], intent_id: str, order: RefundedOrder | None, made: MadeRefund, now: datetime
 ) -> UUID:
     refund_id = new_id()
     connection.execute(
@@ -192,35 +206,29 @@ def _supersede(connection: Connection[Any], owed: Sequence[_Refund]) -> None:
     )
 
 
-def _apply(connection: Connection[Any], order: _Order, now: datetime) -> _Order:
-    """The cumulative rule: what was given back so far, at most the total, and the status that follows from it."""
-    return (
-        connection.cursor(row_factory=class_row(_Order))
+def find_refunded(connection: Connection[Any], order_id: UUID) -> RefundedOrder:
+    """How much of an order has gone back. Raises LookupError when there is none."""
+    order = (
+        connection.cursor(row_factory=class_row(RefundedOrder))
         .execute(
-            """
-            UPDATE orders
-               SET refunded_cad = least(total_cad, given_back(id)), updated_at = %(now)s,
-                   status = CASE least(total_cad, given_back(id))
-                                 WHEN 0 THEN 'paid' WHEN total_cad THEN 'refunded'
-                                 ELSE 'partially_refunded' END::order_status
-             WHERE id = %(id)s AND refunded_cad <> least(total_cad, given_back(id))
-            RETURNING id, user_id, total_cad, refunded_cad
-            """,
-            {"id": order.id, "now": now},
+            "SELECT id, user_id, total_cad, refunded_cad FROM orders WHERE id = %(id)s", {"id": order_id}
         )
         .fetchone()
-        or order
     )
+    if order is None:
+        raise LookupError(f"no order {order_id}")
+    return order
 
 
-def _tell(
+def tell_refunds(
     connection: Connection[Any],
-    order: _Order,
-    news: Sequence[tuple[UUID, MadeRefund]],
+    order: RefundedOrder,
+    news: Sequence[tuple[UUID, Decimal, str | None, str]],
+    by: UUID,
     environment: Environment,
     now: datetime,
 ) -> None:
-    """An `order.refunded` for each refund of the dashboard; nobody's session was cancelled by it."""
+    """An `order.refunded` for each new refund: its id, amount in CAD, Stripe's id and reason. It cancels no session."""
     account = accounts.find_account(connection, order.user_id, None).fetchone()
     if not news or account is None:
         return
@@ -228,10 +236,10 @@ def _tell(
         OrderRefunded(
             order_id=order.id,
             user_id=account.id,
-            refund_amount=money.from_cents(refund.amount_cents),
-            refund_reason=MADE_ELSEWHERE,
-            stripe_refund_id=refund.service_id,
-            processed_by=NOBODY,
+            refund_amount=amount_cad,
+            refund_reason=reason,
+            stripe_refund_id=service_id,
+            processed_by=by,
             affected_appointments=[],
             timestamp=now,
             refund_id=refund_id,
@@ -244,7 +252,7 @@ def _tell(
                 phone=account.phone,
             ),
         )
-        for refund_id, refund in news
+        for refund_id, amount_cad, service_id, reason in news
     ]
     record_facts(connection, facts, environment, now)
 

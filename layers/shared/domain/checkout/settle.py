@@ -33,6 +33,7 @@ from domain.ids import new_id
 from domain.orders.orders import NewLine, NewOrder, insert_lines, insert_order
 from domain.payments.gateway import Payment
 from domain.payments.refunds import owe_refund
+from domain.returns.record import record_return
 from domain.scheduling import claims
 from domain.scheduling.grid import local_date
 from domain.transactions import retried_on_deadlock
@@ -212,11 +213,11 @@ def _give_back(
         session, item_id = booking.session, booking.order_item_id
         if order.payment_intent_id and session.card_share_cad:
             cents = money.in_cents(session.card_share_cad)
-            traces.append(
-                owe_refund(
-                    connection, order.payment_intent_id, cents, TAKEN_MEANWHILE, now, order.id, item_id
-                )
+            refund_id = owe_refund(
+                connection, order.payment_intent_id, cents, TAKEN_MEANWHILE, now, order.id, item_id
             )
+            record_return(connection, item_id, "card", session.card_share_cad, now, refund_id=refund_id)
+            traces.append(refund_id)
     for booking in lost:
         if booking.session.credit_share_cad:
             entry = Entry(
@@ -227,7 +228,16 @@ def _give_back(
                 order_item_id=booking.order_item_id,
                 reason=TAKEN_MEANWHILE,
             )
-            traces.append(ledger.enter(connection, entry, now))
+            entry_id = ledger.enter(connection, entry, now)
+            record_return(
+                connection,
+                booking.order_item_id,
+                "credit",
+                booking.session.credit_share_cad,
+                now,
+                credit_entry_id=entry_id,
+            )
+            traces.append(entry_id)
     return Returned(traces[0] if traces else order.id, order.refunded_cad, TAKEN_MEANWHILE) if lost else None
 
 

@@ -9,16 +9,16 @@ from psycopg import Connection
 from domain.accounts import accounts
 from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
+from domain.accounts.contacts import read_email, read_phone
 from domain.accounts.passwords import hash_password
 from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
+from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
 from domain.checkout.freeze import Frozen, freeze_what_is_left
 from domain.checkout.models import (
     CheckoutStarted,
     StartCheckout,
-    read_email,
     read_password,
-    read_phone,
 )
 from domain.checkout.settle import settle, settle_without_card
 from domain.errors import Refused
@@ -53,7 +53,8 @@ def start_checkout(
     """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
 
     `keyed` is the request's idempotency key, which the checkout is tied to; `begun_id` the checkout that was begun
-    under it before: when it became an order, the order is the answer.
+    under it before: when it became an order, the order is the answer. So it is when the cart is empty because it
+    has just been bought, in another tab.
 
     Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
     PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, HOLD_LIMIT, PRICE_CHANGED, COUPON_INVALID,
@@ -73,7 +74,18 @@ def start_checkout(
                 return started
     except PaymentsUnavailable as unavailable:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
+    except Refused as refusal:
+        bought = _just_bought(connection, buyer, now) if refusal.code == "CART_EMPTY" else None
+        if bought is None:
+            raise
+        return _started(Frozen.of(bought), None, bought.order_id, publishable_key)
     raise Refused("PAYMENT_UNAVAILABLE", retry_after=5)
+
+
+def _just_bought(connection: Connection[Any], buyer: Buyer, now: datetime) -> Checkout | None:
+    """What emptied the buyer's cart, when it was their own order: a second tab asks for what the first has bought."""
+    bought = queries.select_bought(connection, buyer, now - SIGN_IN_WINDOW).fetchone()
+    return queries.select_checkout(connection, bought[0]).fetchone() if bought else None
 
 
 def email_exists(connection: Connection[Any], text: str) -> bool:

@@ -53,7 +53,7 @@ def used_up() -> Refused:
 
 
 def find_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> Coupon:
-    """The coupon with that code, whatever its case and surrounding spaces. Refuses with COUPON_INVALID.
+    """The coupon with that code, whatever its case. Refuses with COUPON_INVALID.
 
     A use the buyer's own open payment has reserved is not held against them.
     """
@@ -66,7 +66,7 @@ def find_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datet
           FROM coupons WHERE code = %(code)s
         """,
             {
-                "code": code.strip().upper(),
+                "code": code.upper(),
                 "user_id": buyer.user_id,
                 "session_hash": buyer.session_hash,
             },

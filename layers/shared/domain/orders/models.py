@@ -24,6 +24,7 @@ class OrderLine(BaseModel):
     duration_min: int
     price_cad: Cad
     discount_share_cad: Cad
+    returned_cad: Cad = Field(description="Ce qui en a été rendu, à la carte ou en crédit")
 
 
 class OrderRefund(BaseModel):

@@ -107,6 +107,7 @@ def _line(line: OwnLine) -> OrderLine:
         duration_min=line.duration_min,
         price_cad=str(line.price_cad),
         discount_share_cad=str(line.discount_share_cad),
+        returned_cad=str(line.returned_cad),
     )
 
 

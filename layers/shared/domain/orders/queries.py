@@ -54,6 +54,7 @@ class OwnLine:
     duration_min: int
     price_cad: Decimal
     discount_share_cad: Decimal
+    returned_cad: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[OwnLine]
         SELECT item.id, appointments.id AS appointment_id, appointments.status::text AS appointment_status,
                courses.title_fr AS course_title_fr, tutors.display_name AS tutor_display_name,
                item.start_datetime AS start, item.end_datetime AS "end", item.duration_min,
-               item.line_total_cad AS price_cad, item.discount_share_cad
+               item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad
           FROM order_items AS item
           JOIN courses ON courses.id = item.course_id
           JOIN tutors ON tutors.id = item.tutor_id
