@@ -5,7 +5,7 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Request, Response
 
-from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
+from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
 from adapters.settings import environment, max_holds, setting
 from adapters.stripe_payments import stripe_payments
@@ -98,9 +98,12 @@ def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]
         visit.header("x-client-secret"),
         environment(),
         visit.now,
+        max_holds(),
     )
-    if followed.session:
-        visit.set_cookie(SESSION_COOKIE, followed.session.token, int(SESSION_TTL.total_seconds()))
+    if followed.entry:
+        visit.set_cookie(SESSION_COOKIE, followed.entry.session.token, int(SESSION_TTL.total_seconds()))
+        if visit.guest and followed.entry.guest_is_gone:
+            visit.forget_cookie(CART_COOKIE)
     return visit.answer(followed.state)
 
 

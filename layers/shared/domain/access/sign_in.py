@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import Connection, Rollback
 
@@ -16,8 +15,7 @@ from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
 from domain.cart.cart import MAX_HOLDS
-from domain.cart.merge_carts import meet, merge
-from domain.checkout.withdraw import hand_over, withdraw
+from domain.checkout.take_over_cart import take_over_cart
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint
@@ -82,27 +80,13 @@ def _enter(
     """In one transaction: the cart and the session; None, and nothing done, when the password is another now."""
     with connection.transaction():
         if guest and _person(identity).may_book:
-            _take_over_cart(connection, guest, identity.id, now, max_holds)
+            take_over_cart(connection, guest, identity.id, now, max_holds)
         if not queries.lock_identity(connection, identity.id, identity.password_hash).fetchone():
             raise Rollback
         if renewed_hash:
             queries.set_password(connection, identity.id, renewed_hash, now)
         return open_session(connection, identity.id, now)
     return None
-
-
-def _take_over_cart(
-    connection: Connection[Any], guest: Buyer, user_id: UUID, now: datetime, max_holds: int
-) -> None:
-    """What either cart was being paid with is withdrawn: the sessions are about to be the account's."""
-    meeting = meet(connection, guest, Buyer.student(user_id), now)
-    if meeting is None:
-        return
-    withdraw(connection, meeting.guest.id)
-    if meeting.brings_something:
-        withdraw(connection, meeting.own.id)
-    hand_over(connection, meeting.guest.id, meeting.own.id)
-    merge(connection, meeting, now, max_holds)
 
 
 def _person(identity: Identity) -> Person:

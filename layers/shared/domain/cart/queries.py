@@ -208,6 +208,13 @@ def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None
     )
 
 
+def put_coupon_on(connection: Connection[Any], cart_id: UUID, coupon_id: UUID | None) -> None:
+    connection.execute(
+        "UPDATE carts SET coupon_id = %(coupon_id)s WHERE id = %(id)s",
+        {"id": cart_id, "coupon_id": coupon_id},
+    )
+
+
 def clear_coupon(connection: Connection[Any], cart_id: UUID) -> None:
     connection.execute("UPDATE carts SET coupon_id = NULL WHERE id = %(id)s", {"id": cart_id})
 
@@ -242,17 +249,6 @@ def move_items(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> N
     """Those taken out earlier as well, so that taking them out again stays harmless."""
     connection.execute(
         "UPDATE cart_items SET cart_id = %(to_cart)s WHERE cart_id = %(from_cart)s",
-        {"from_cart": from_cart, "to_cart": to_cart},
-    )
-
-
-def inherit_coupon(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> None:
-    """The one cart's coupon, when the other has none."""
-    connection.execute(
-        """
-        UPDATE carts SET coupon_id = coalesce(carts.coupon_id, other.coupon_id)
-          FROM carts AS other WHERE carts.id = %(to_cart)s AND other.id = %(from_cart)s
-        """,
         {"from_cart": from_cart, "to_cart": to_cart},
     )
 

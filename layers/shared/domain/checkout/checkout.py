@@ -43,6 +43,11 @@ class Checkout:
     def sessions(self) -> Sequence[SnapshotItem]:
         return ITEMS.validate_python(self.items)
 
+    def signs_in(self, now: datetime) -> bool:
+        """Whether it can still open a session for the buyer whose account it opened."""
+        settled = self.settled_at is not None and now - SIGN_IN_WINDOW < self.settled_at
+        return settled and self.account_created and self.signed_in_at is None
+
     def belongs_to(self, buyers: Iterable[Buyer]) -> bool:
         """Whether one of the caller's identities started it, or is the account it opened."""
         return any(

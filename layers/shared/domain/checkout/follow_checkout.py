@@ -10,12 +10,13 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain import money
-from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer
+from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
-from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
+from domain.checkout.checkout import Checkout
 from domain.checkout.models import CheckoutState, OrderItemView, OrderView
 from domain.checkout.settle import settle
+from domain.checkout.sign_in_buyer import Entry, sign_in_buyer
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint
@@ -26,10 +27,10 @@ from domain.webhooks.outbox import Environment
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The state to answer, and the session it opened for the buyer, if any."""
+    """The state to answer, and the buyer's way in, if it signed them in."""
 
     state: CheckoutState
-    session: OpenSession | None = None
+    entry: Entry | None = None
 
 
 def follow_checkout(
@@ -40,8 +41,12 @@ def follow_checkout(
     client_secret: str | None,
     environment: Environment,
     now: datetime,
+    max_holds: int = MAX_HOLDS,
 ) -> Followed:
     """How a checkout stands; settles it when it is paid and the webhook has not come yet.
+
+    The first settled answer signs the buyer in whose account the checkout opened, and what they chose since as a guest,
+    under the caller's cookie or the checkout's, is in the account's cart from then on.
 
     Only one of the caller's identities that started it, or who has its client secret, may ask; anyone else is
     refused with CHECKOUT_NOT_FOUND. Also refuses with PAYMENT_UNAVAILABLE.
@@ -58,7 +63,8 @@ def follow_checkout(
         return _without_order(
             {"refunded": "refunded", "open": "requires_payment"}.get(checkout.status, "failed")
         )
-    return _with_order(connection, checkout, find_order(connection, checkout.order_id), now)
+    order = find_order(connection, checkout.order_id)
+    return _with_order(connection, checkout, order, buyers, now, max_holds)
 
 
 def _may_ask(checkout: Checkout, buyers: Sequence[Buyer], client_secret: str | None) -> bool:
@@ -93,19 +99,22 @@ def _without_order(status: Any) -> Followed:
 
 
 def _with_order(
-    connection: Connection[Any], checkout: Checkout, order: OrderSummary, now: datetime
+    connection: Connection[Any],
+    checkout: Checkout,
+    order: OrderSummary,
+    buyers: Sequence[Buyer],
+    now: datetime,
+    max_holds: int,
 ) -> Followed:
-    if checkout.user_id is None and not checkout.account_created:
+    is_theirs = Buyer.student(order.user_id) in buyers
+    if checkout.user_id is None and not checkout.account_created and not is_theirs:
         # The e-mail got an account while this was being paid: the order is there, and its owner must sign in.
         return _without_order("sign_in_required")
     view = _order_view(connection, order)
     status = "refunded" if order.status == "refunded" else "settled"
-    with connection.transaction():
-        taken = queries.take_sign_in(connection, checkout.id, now, now - SIGN_IN_WINDOW).fetchone()
-        session = open_session(connection, taken[0], now) if taken else None
-    return Followed(
-        CheckoutState(status=status, order=view, session_token=session.token if session else None), session
-    )
+    entry = sign_in_buyer(connection, checkout, order.user_id, buyers, now, max_holds)
+    token = entry.session.token if entry else None
+    return Followed(CheckoutState(status=status, order=view, session_token=token), entry)
 
 
 def _order_view(connection: Connection[Any], order: OrderSummary) -> OrderView:
