@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
+from typing import Literal
 from uuid import UUID
 
 from domain import money
@@ -12,6 +13,9 @@ from domain.coupons.coupons import Coupon
 from domain.errors import Refused
 
 MAX_ACTIVE_HOLDS = 20
+
+type TutorSelection = Literal["auto", "explicit"]
+"""Whether any tutor of the course will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class CartItem:
     course_title_fr: str
     tutor_id: UUID
     tutor_display_name: str
-    tutor_selection: str
+    tutor_selection: TutorSelection
     start: datetime
     duration_min: int
     price_cad: Decimal
