@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
-from adapters.settings import environment, setting
+from adapters.settings import environment, max_holds, setting
 from adapters.stripe_payments import stripe_payments
 from adapters.throttling import spend
 from domain.accounts.accounts import SESSION_TTL
@@ -55,6 +55,7 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
         "AMOUNT_TOO_SMALL",
         "PAYMENT_RETURNED",
         "PAYMENT_UNAVAILABLE",
+        "HOLD_LIMIT",
         "RATE_LIMITED",
         success=201,
     ),
@@ -74,6 +75,7 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
             visit.now,
             keyed,
             begun_id,
+            max_holds(),
         )
         return visit.answer(started, 201)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import money
-from domain.cart.cart import MAX_ACTIVE_HOLDS, Cart, CartItem
+from domain.cart.cart import MAX_HOLDS, Cart, CartItem
 from domain.coupons.coupons import Coupon, CouponType
 from domain.errors import Refused
 
@@ -317,30 +317,30 @@ def test_a_discount_is_whole_cents_between_nothing_and_the_subtotal(
 
 
 def test_a_cart_may_hold_twenty_times_at_once() -> None:
-    cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)]).require_room(NOW)
+    cart_of(*[item() for _ in range(MAX_HOLDS)]).require_room(MAX_HOLDS, NOW)
 
-    assert MAX_ACTIVE_HOLDS == 20
+    assert MAX_HOLDS == 20
 
 
 def test_one_hold_more_is_refused_until_the_first_one_lapses() -> None:
     soonest = item(expires_at=NOW + timedelta(seconds=61))
-    cart = cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)], soonest)
+    cart = cart_of(*[item() for _ in range(MAX_HOLDS)], soonest)
 
     with pytest.raises(Refused) as refused:
-        cart.require_room(NOW)
+        cart.require_room(MAX_HOLDS, NOW)
 
     assert (refused.value.code, refused.value.retry_after) == ("HOLD_LIMIT", 61)
 
 
 def test_coming_back_when_told_to_is_never_too_early() -> None:
     soonest = item(expires_at=NOW + timedelta(seconds=10, milliseconds=1))
-    cart = cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)], soonest)
+    cart = cart_of(*[item() for _ in range(MAX_HOLDS)], soonest)
 
     with pytest.raises(Refused) as refused:
-        cart.require_room(NOW)
+        cart.require_room(MAX_HOLDS, NOW)
 
     assert refused.value.retry_after == 11
 
 
 def test_lapsed_sessions_take_no_room() -> None:
-    cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)], item(held=False)).require_room(NOW)
+    cart_of(*[item() for _ in range(MAX_HOLDS)], item(held=False)).require_room(MAX_HOLDS, NOW)
