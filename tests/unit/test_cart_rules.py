@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain import money
 from domain.cart.cart import MAX_HOLDS, Cart, CartItem
-from domain.coupons.coupons import Coupon
+from domain.coupons.coupons import Coupon, CouponType
 from domain.errors import Refused
 
 NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)
@@ -58,7 +58,7 @@ def cart_of(*items: CartItem, coupon: Coupon | None = None) -> Cart:
     return Cart(UUID(int=99), 1, coupon, items)
 
 
-def coupon(kind: str = "percent", value: str = "10", *, active: bool = True) -> Coupon:
+def coupon(kind: CouponType = "percent", value: str = "10", *, active: bool = True) -> Coupon:
     return Coupon(UUID(int=77), "SAVE10", kind, Decimal(value), None, None, None, 0, active)
 
 
@@ -265,7 +265,7 @@ def test_whatever_is_received_no_two_sessions_of_a_cart_collide(wanted: Sequence
     ],
 )
 def test_the_discount_is_taken_once_from_the_subtotal(
-    prices: list[str], kind: str, value: str, subtotal: str, discount: str
+    prices: list[str], kind: CouponType, value: str, subtotal: str, discount: str
 ) -> None:
     cart = cart_of(*(item(price=price) for price in prices), coupon=coupon(kind, value))
 
@@ -304,7 +304,7 @@ def test_a_coupon_counts_from_its_first_instant_until_just_before_its_last() -> 
     st.decimals("0.01", "100.00", places=2).map(str),
 )
 def test_a_discount_is_whole_cents_between_nothing_and_the_subtotal(
-    prices: list[str], kind: str, value: str
+    prices: list[str], kind: CouponType, value: str
 ) -> None:
     cart = cart_of(*(item(price=price) for price in prices), coupon=coupon(kind, value))
     discount = cart.discount(NOW)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
+from typing import Literal
 from uuid import UUID
 
 from domain import money
@@ -13,6 +14,9 @@ from domain.errors import Refused
 
 MAX_HOLDS = 20
 """How many times a cart holds at once, unless a setting says otherwise (X-73)."""
+
+type TutorSelection = Literal["auto", "explicit"]
+"""Whether any tutor of the course will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class CartItem:
     course_title_fr: str
     tutor_id: UUID
     tutor_display_name: str
-    tutor_selection: str
+    tutor_selection: TutorSelection
     start: datetime
     duration_min: int
     price_cad: Decimal
