@@ -629,6 +629,7 @@ def test_while_stripe_is_down_the_status_call_says_so(world: World, guest: Guest
     assert world.count("orders") == 0
 
     world.stripe.faults.clear()
+    world.clock.advance(seconds=5)
     assert guest.asks().body["status"] == "settled"
 
 

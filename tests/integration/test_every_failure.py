@@ -348,6 +348,7 @@ def test_stripe_fails(world: World, call: str, fault: Kind) -> None:
     world.stripe.faults.clear()
     if call != "the status call":
         guest.starts().pays()
+    world.clock.advance(seconds=5)
     assert guest.asks().body["status"] == "settled"
     paid = [intent["amount_received"] for intent in world.stripe.all("payment_intent")]
     assert (sum(paid), booked(world)) == (4500, (1, 1, 0))

@@ -628,6 +628,7 @@ def test_a_declined_card_can_be_followed_by_a_good_one(world: World, guest: Gues
 
     assert guest.asks().body == {"status": "requires_payment", "order": None, "session_token": None}
     guest.pays()
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
 
 
@@ -637,6 +638,7 @@ def test_a_card_that_asks_for_authentication_books_once_it_is_given(world: World
     assert guest.asks().body["status"] == "requires_payment"
     assert world.count("orders") == 0
     world.stripe.dashboard.authenticate(guest.intent_id)
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
 
 
@@ -646,6 +648,7 @@ def test_a_payment_the_bank_still_thinks_about_is_processing(world: World, guest
 
     assert guest.asks().body == {"status": "processing", "order": None, "session_token": None}
     world.stripe.dashboard.conclude(guest.intent_id)
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
 
 

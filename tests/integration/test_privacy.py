@@ -480,6 +480,7 @@ def test_no_answer_tells_what_a_tutor_earns_nor_how_tutors_are_ranked(scene: Sce
     assert scene.starts(guest).status == 201
     assert guest.asks().body["status"] == "requires_payment"
     guest.pays()
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
     world.webhooks()
     assert scene.starts(rival).code == "USER_ALREADY_EXISTS"

@@ -167,13 +167,16 @@ class Visit:
     def forget_cookie(self, name: str) -> None:
         self.set_cookie(name, "", 0)
 
-    def answer[T](self, body: T, status: int = HTTPStatus.OK) -> Response[T]:
-        """A success: the resource itself, never kept by a cache."""
+    def answer[T](
+        self, body: T, status: int = HTTPStatus.OK, *, retry_after: int | None = None
+    ) -> Response[T]:
+        """A success: the resource itself, never kept by a cache. `retry_after`: seconds until asking again helps."""
         return Response(
             status_code=status,
             content_type="application/json",
             body=body,
-            headers={"Cache-Control": "no-store"},
+            headers={"Cache-Control": "no-store"}
+            | ({} if retry_after is None else {"Retry-After": str(retry_after)}),
             cookies=list(self._cookies),
         )
 

@@ -1,7 +1,7 @@
 """The SQL of checkouts."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,8 @@ def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Ch
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+               followed_at, intent_closed_at
           FROM checkouts WHERE id = %(id)s
         """,
         {"id": checkout_id},
@@ -45,7 +46,8 @@ def lock_checkout(
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+               followed_at, intent_closed_at
           FROM checkouts
          WHERE id = %(id)s OR (cart_id = %(cart_id)s AND status IN ('open', 'processing'))
            FOR UPDATE
@@ -156,6 +158,24 @@ def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) ->
          ORDER BY settled_at DESC LIMIT 1
         """,
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "since": since},
+    )
+
+
+def claim_question(
+    connection: Connection[Any], checkout_id: UUID, now: datetime, pause: timedelta
+) -> Cursor[Any]:
+    """A row for the one caller who may ask the payment service now; none within `pause` of the last question.
+
+    Clocks differ a little, so a question that lies ahead of `now` by less than `pause` counts too.
+    """
+    return connection.execute(
+        """
+        UPDATE checkouts SET followed_at = %(now)s
+         WHERE id = %(id)s
+           AND (followed_at IS NULL OR followed_at <= %(now)s - %(pause)s OR followed_at >= %(now)s + %(pause)s)
+        RETURNING id
+        """,
+        {"id": checkout_id, "now": now, "pause": pause},
     )
 
 

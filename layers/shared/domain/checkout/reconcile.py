@@ -80,6 +80,14 @@ def mark_processing(connection: Connection[Any], payment: Payment) -> None:
     )
 
 
+def reopen(connection: Connection[Any], checkout_id: UUID) -> None:
+    """The bank said no after all: the same intent may be tried again."""
+    connection.execute(
+        "UPDATE checkouts SET status = 'open' WHERE id = %(id)s AND status = 'processing'",
+        {"id": checkout_id},
+    )
+
+
 def _take_next(connection: Connection[Any], now: datetime) -> Pending | None:
     """The checkout that was not asked about for longest, which nobody else is asking about.
 
@@ -136,7 +144,7 @@ def _compare(
             mark_processing(connection, payment)
             return "processing"
         case _:
-            _reopen(connection, checkout.id)
+            reopen(connection, checkout.id)
             return "waiting"
 
 
@@ -154,11 +162,3 @@ def _close(connection: Connection[Any], checkout_id: UUID, intent_id: str | None
         {"id": checkout_id, "intent_id": intent_id, "now": now},
     )
     return "cancelled"
-
-
-def _reopen(connection: Connection[Any], checkout_id: UUID) -> None:
-    """The bank said no after all: the same intent may be tried again."""
-    connection.execute(
-        "UPDATE checkouts SET status = 'open' WHERE id = %(id)s AND status = 'processing'",
-        {"id": checkout_id},
-    )
