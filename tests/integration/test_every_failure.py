@@ -362,7 +362,7 @@ def settles(world: World, guest: Guest) -> UUID | None:
 
 
 def asks(world: World, guest: Guest) -> str:
-    cookie = guest.browser.cookies["cart_session_id"]
+    cookie = guest.browser.cookies["__Host-cart_session_id"]
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
         followed = follow_checkout(
             connection,

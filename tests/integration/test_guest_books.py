@@ -465,8 +465,8 @@ def test_the_first_settled_answer_signs_the_buyer_in(world: World, guest: Guest)
     answer = guest.asks()
     token = answer.body["session_token"]
     cookie, guest_s = answer.cookies
-    assert cookie == f"session={token}; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"
-    assert guest_s == "cart_session_id=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
+    assert cookie == f"__Host-session={token}; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"
+    assert guest_s == "__Host-cart_session_id=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
     person = find_person(world.connection, token, world.clock())
     assert person is not None
     assert (person.user_id, person.role) == (_student(world), "student")

@@ -347,7 +347,7 @@ def test_getting_into_an_account_leaves_nothing_in_the_logs(
     account(scene.world, EMAIL, password=PASSWORD)
     browser, guest = scene.world.browser(), scene.guest()
     guest.chooses(wanted(scene.course, TEN))
-    cart_cookie = guest.browser.cookies["cart_session_id"]
+    cart_cookie = guest.browser.cookies["__Host-cart_session_id"]
     person = {name: ACCOUNT[name] for name in ("first_name", "last_name", "phone")}
     changed = {"current_password": PASSWORD, "password": NEW_PASSWORD, "password_confirmation": NEW_PASSWORD}
 

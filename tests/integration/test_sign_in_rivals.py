@@ -63,7 +63,7 @@ class Door:
         self.user_id = account(world)
         self.student = Buyer.student(self.user_id)
         self.browser = world.browser()
-        self.browser.cookies["cart_session_id"] = cookie = new_secret()
+        self.browser.cookies["__Host-cart_session_id"] = cookie = new_secret()
         self.guest = Buyer.guest(cookie)
 
     def wanted(self, hour: int) -> WantedSession:

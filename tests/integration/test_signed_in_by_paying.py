@@ -13,7 +13,7 @@ from tests.support.shop import Shop
 from tests.support.tables import nothing_written
 from tests.support.world import FORM, World
 
-CART_COOKIE = "cart_session_id"
+CART_COOKIE = "__Host-cart_session_id"
 BILLING = {"billing": FORM["billing"]}
 
 
@@ -150,7 +150,7 @@ def test_without_anything_added_there_is_nothing_to_merge(shop: Shop) -> None:
 def test_the_second_answer_merges_nothing(shop: Shop) -> None:
     guest = paid(shop)
     guest.asks()
-    session = guest.browser.cookies.pop("session")
+    session = guest.browser.cookies.pop("__Host-session")
     again = shop.world.browser()
     shop.added(again, shop.wanted(11))
     secret = {"x-client-secret": guest.client_secret}
@@ -161,7 +161,7 @@ def test_the_second_answer_merges_nothing(shop: Shop) -> None:
     assert (answer.body["status"], answer.body["session_token"]) == ("settled", None)
     assert CART_COOKIE in again.cookies
     assert starts(shop.cart(again)) == ["11:00"]
-    assert shop.cart(Browser(shop.world.clock, {"session": session}))["items"] == []
+    assert shop.cart(Browser(shop.world.clock, {"__Host-session": session}))["items"] == []
 
 
 def test_an_answer_that_comes_too_late_to_sign_in_leaves_the_guest_s_cart(shop: Shop) -> None:
@@ -197,7 +197,7 @@ def test_of_two_answers_the_first_signs_in_and_the_cart_is_merged_once(shop: Sho
     tokens = [ask(), ask()]
 
     assert [token is not None for token in tokens] == [True, False]
-    assert starts(shop.cart(Browser(shop.world.clock, {"session": str(tokens[0])}))) == ["11:00"]
+    assert starts(shop.cart(Browser(shop.world.clock, {"__Host-session": str(tokens[0])}))) == ["11:00"]
 
 
 def test_an_order_that_needed_no_card_signs_in_and_merges_alike(shop: Shop) -> None:

@@ -32,9 +32,9 @@ from domain.accounts.callers import Buyer, Person, as_buyer, find_person
 from domain.errors import CATALOGUE, Refused
 from domain.ids import new_secret
 
-CART_COOKIE = "cart_session_id"
+CART_COOKIE = "__Host-cart_session_id"  # the prefix: no sibling host can plant one (decision 21)
 CART_COOKIE_SECONDS = 2_592_000
-SESSION_COOKIE = "session"
+SESSION_COOKIE = "__Host-session"
 PROBLEM_JSON = "application/problem+json"
 MAX_COOKIE_LENGTH = 200
 FIRST_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
@@ -111,14 +111,18 @@ class Visit:
 
     @cached_property
     def buyer(self) -> Buyer:
-        """Whose cart this is: the signed-in student's, else the guest's, who gets a cookie when without one."""
-        if self.person:
-            return as_buyer(self.person)
-        cookie = self._read_cookie(CART_COOKIE)
-        if not cookie:
-            cookie = new_secret()
-            self.set_cookie(CART_COOKIE, cookie, CART_COOKIE_SECONDS)
-        return Buyer.guest(cookie)
+        """Whose cart this is: the signed-in student's, else the guest's. Without a cookie that is nobody's yet."""
+        return self.guest or self.newcomer if self.person is None else as_buyer(self.person)
+
+    @cached_property
+    def newcomer(self) -> Buyer:
+        """Whose a cart is that has to be made: the student's, else that of a guest known by a cookie of our making."""
+        return Buyer.guest(self._new_cookie) if self.person is None else as_buyer(self.person)
+
+    def remember(self, owner: Buyer) -> None:
+        """The guest for whom a cart was made gets the cookie that finds it again."""
+        if self.person is None and owner == self.newcomer:
+            self.set_cookie(CART_COOKIE, self._new_cookie, CART_COOKIE_SECONDS)
 
     @cached_property
     def buyers(self) -> list[Buyer]:
@@ -187,6 +191,10 @@ class Visit:
             headers={"Cache-Control": "no-store"},
             cookies=list(self._cookies),
         )
+
+    @cached_property
+    def _new_cookie(self) -> str:
+        return new_secret()
 
     def _read_cookie(self, name: str) -> str | None:
         value = self._event.resolved_cookies_field.get(name)
