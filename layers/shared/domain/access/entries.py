@@ -11,11 +11,11 @@ from domain.appointments.calendar import end_feed
 from domain.checkout.queries import end_sign_ins
 
 
-def end_entries(connection: Connection[Any], user_id: UUID, now: datetime, but: bytes | None = None) -> None:
-    """End every session of a person but one, every right to one, and their calendar's address (decision 22).
+def end_entries(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
+    """End every session of a person, every right to one, and their calendar's address (decision 22).
 
     The rights come first: a checkout that is just signing the person in is waited for, and its session ends too.
     """
     end_sign_ins(connection, user_id, now)
-    queries.revoke_sessions(connection, user_id, now, but)
+    queries.revoke_sessions(connection, user_id, now)
     end_feed(connection, user_id)

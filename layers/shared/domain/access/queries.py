@@ -53,16 +53,11 @@ def revoke_session(connection: Connection[Any], token_hash: bytes, now: datetime
     )
 
 
-def revoke_sessions(
-    connection: Connection[Any], user_id: UUID, now: datetime, but: bytes | None = None
-) -> None:
-    """End every session of a person, but one."""
+def revoke_sessions(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
+    """End every session of a person."""
     connection.execute(
-        """
-        UPDATE auth_sessions SET revoked_at = %(now)s
-         WHERE user_id = %(user_id)s AND revoked_at IS NULL AND token_hash IS DISTINCT FROM %(but)s::bytea
-        """,
-        {"user_id": user_id, "but": but, "now": now},
+        "UPDATE auth_sessions SET revoked_at = %(now)s WHERE user_id = %(user_id)s AND revoked_at IS NULL",
+        {"user_id": user_id, "now": now},
     )
 
 
