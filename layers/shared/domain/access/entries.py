@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.access import queries
-from domain.appointments.calendar import end_feed
+from domain.appointments.end_feed import end_feed
 from domain.checkout.queries import end_sign_ins, forget_guests
 
 
