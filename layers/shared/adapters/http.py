@@ -73,14 +73,17 @@ class Visit:
     def connection(self) -> psycopg.Connection[Any]:
         return database.connection()
 
-    @cached_property
+    @property
     def person(self) -> Person | None:
         """The signed-in person. A bearer token that opens nothing is refused; a stale cookie is a guest's."""
-        token = self.session_token
-        person = find_person(self.connection, token, self.now) if token else None
-        if person is None and self._headers.get("authorization"):
+        if self._let_in is None and self._headers.get("authorization"):
             raise Refused("UNAUTHENTICATED")
-        return person
+        return self._let_in
+
+    @cached_property
+    def _let_in(self) -> Person | None:
+        token = self.session_token
+        return find_person(self.connection, token, self.now) if token else None
 
     @property
     def session_token(self) -> str | None:
@@ -93,8 +96,14 @@ class Visit:
 
     @property
     def owner(self) -> str | None:
-        """The secret that tells this caller from all others: the session's token, else the guest's cookie."""
-        return self.session_token or self._read_cookie(CART_COOKIE)
+        """The secret that tells this caller from all others: the token of an open session, else the guest's cookie."""
+        if self._let_in:
+            return self.session_token
+        return None if self._headers.get("authorization") else self._read_cookie(CART_COOKIE)
+
+    @property
+    def owner_is_guest(self) -> bool:
+        return self._let_in is None
 
     @property
     def signed_in(self) -> Person:

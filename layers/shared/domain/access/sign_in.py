@@ -15,6 +15,7 @@ from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
 from domain.cart.cart import MAX_HOLDS
+from domain.checkout.queries import forget_guests
 from domain.checkout.take_over_cart import take_over_cart
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
@@ -62,10 +63,20 @@ def sign_in(
     raise Refused("INVALID_CREDENTIALS")
 
 
+@retried_on_deadlock
 def sign_out(connection: Connection[Any], session_token: str | None, now: datetime) -> None:
-    """End a session; harmless when it has ended or never was."""
-    if session_token:
-        queries.revoke_session(connection, fingerprint(session_token), now)
+    """End a session; harmless when it has ended or never was.
+
+    What its owner bought as a guest, the guest's cookie reads no more: it may be left in a browser that others use.
+    """
+    if session_token is None:
+        return
+    token_hash = fingerprint(session_token)
+    with connection.transaction():
+        owner = queries.find_open_session(connection, token_hash).fetchone()
+        if owner:
+            forget_guests(connection, owner[0])
+            queries.revoke_session(connection, token_hash, now)
 
 
 @retried_on_deadlock

@@ -152,7 +152,7 @@ def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) ->
         WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id)
         SELECT checkouts.id FROM checkouts, cart
          WHERE checkouts.status = 'settled' AND settled_at > %(since)s
-           AND (user_id = %(user_id)s OR checkouts.cart_id = cart.id AND %(user_id)s::uuid IS NULL)
+           AND (user_id = %(user_id)s OR checkouts.cart_id = cart.id AND checkouts.session_hash = %(session_hash)s)
            AND NOT EXISTS (SELECT FROM cart_items AS item WHERE item.cart_id = cart.id
                               AND (item.created_at > settled_at OR item.removed_at > settled_at))
          ORDER BY settled_at DESC LIMIT 1
@@ -203,6 +203,23 @@ def end_sign_ins(connection: Connection[Any], user_id: UUID, now: datetime) -> N
            AND signed_in_at IS NULL
         """,
         {"user_id": user_id, "now": now},
+    )
+
+
+def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
+    """The cookies that this person bought with, or was paying with before they signed in, read no checkout any more."""
+    connection.execute(
+        """
+        WITH theirs AS MATERIALIZED (
+            SELECT checkouts.id FROM orders JOIN checkouts ON checkouts.order_id = orders.id
+             WHERE orders.user_id = %(user_id)s
+             UNION ALL
+            SELECT checkouts.id FROM carts JOIN checkouts ON checkouts.cart_id = carts.id
+             WHERE carts.user_id = %(user_id)s AND status NOT IN ('open', 'processing'))
+        UPDATE checkouts SET session_hash = NULL FROM theirs
+         WHERE checkouts.id = theirs.id AND session_hash IS NOT NULL
+        """,
+        {"user_id": user_id},
     )
 
 
