@@ -12,9 +12,9 @@ from domain.checkout.queries import end_sign_ins, forget_guests
 
 
 def end_entries(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
-    """End every session of a person, every right to one, what the cookies they bought with still read, and their
-    calendar's address (decision 22).
+    """End every session of a person, every right to one, and their calendar's address (decision 22).
 
+    The cookies that the person bought with as a guest read nothing of it any more.
     The rights come first: a checkout that is just signing the person in is waited for, and its session ends too.
     """
     end_sign_ins(connection, user_id, now)

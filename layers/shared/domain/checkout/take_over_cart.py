@@ -17,7 +17,8 @@ def take_over_cart(
     """Merge the guest's cart, if there is one, into the student's, in the caller's transaction.
 
     What either cart was being paid with is withdrawn: the sessions are about to be the account's. Both carts are locked
-    here, so nothing that is locked after carts may be locked yet.
+    here, so nothing that is locked after carts may be locked yet; who merges a second guest's cart in one transaction
+    locks it late, and must be ready to do everything again after a deadlock.
     """
     meeting = meet(connection, guest, Buyer.student(user_id), now)
     if meeting is None:
