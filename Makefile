@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak histories simulate check bench format lock openapi webhooks deliveries over-returns build events deploy clean
+.PHONY: help run test audit soak histories simulate browser check bench format lock openapi webhooks deliveries over-returns build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -38,6 +38,9 @@ simulate: export STEP_MINUTES ?= 1
 simulate: .venv/dev.stamp ## a month in the life of the school, a quarter of an hour (STUDENTS, TUTORS, DAYS, SEED)
 	$(PY) -m pytest -q -n0 tests/integration/test_month_of_life.py
 
+browser: .venv/run.stamp .tools/browser.stamp ## a guest buys in Chromium, from a page on another port (CHROMIUM=/usr/bin/chromium)
+	STACK_PYTHON=$(CURDIR)/$(PY) .tools/browser/bin/python -m pytest -q -p no:cacheprovider --noconftest -c /dev/null --rootdir . tests/browser
+
 check: .venv/dev.stamp .tools/template.stamp ## format, lint, types, architecture, template, stale documents
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -71,9 +74,9 @@ audit: .venv/run.stamp ## say what does not fit together in DATABASE_URL; change
 	@$(PY) -m functions.audit.app
 
 lock: $(UV) ## refreeze requirements/*.txt from pyproject.toml
-	@for group in dev run layer migrate sam; do \
+	@for group in dev run layer migrate sam browser; do \
 	  $(UV) pip compile pyproject.toml --group $$group --universal --generate-hashes --no-annotate --no-header \
-	    $$([ $$group = dev -o $$group = sam ] || echo -c requirements/dev.txt) -q -o requirements/$$group.txt; done
+	    $$([ $$group = dev -o $$group = sam -o $$group = browser ] || echo -c requirements/dev.txt) -q -o requirements/$$group.txt; done
 
 # Half a minute, so only when a template has changed.
 .tools/template.stamp: template.yaml database.yaml .venv/dev.stamp .tools/sam.stamp
@@ -111,6 +114,12 @@ clean: ## forget every environment and local state
 .tools/sam.stamp: requirements/sam.txt | $(UV)
 	$(UV) venv -q --allow-existing --python 3.13 .tools/sam
 	$(UV) pip install -q --python .tools/sam/bin/python --require-hashes -r $<
+	@touch $@
+
+# A browser's driver is nothing that the product needs.
+.tools/browser.stamp: requirements/browser.txt | $(UV)
+	$(UV) venv -q --allow-existing --python 3.13 .tools/browser
+	$(UV) pip install -q --python .tools/browser/bin/python --require-hashes -r $<
 	@touch $@
 
 # No uv on this machine: a private one, from the package index.
