@@ -32,6 +32,7 @@ def describe() -> dict[str, Any]:
     _forget_powertools_own_errors(document["paths"], schemas)
     _say_nothing_of_no_content(document["paths"])
     _say_that_other_sites_are_refused(document["paths"])
+    _say_that_head_is_answered_wherever_get_is(document["paths"])
     document["paths"] = dict(sorted(document["paths"].items()))
     document["components"] = {"schemas": dict(sorted(schemas.items()))}
     return document
@@ -67,6 +68,19 @@ def _say_that_other_sites_are_refused(paths: dict[str, Any]) -> None:
             else:
                 responses["403"] = responses["500"] | {"description": refusal}
                 operation["responses"] = dict(sorted(responses.items()))
+
+
+def _say_that_head_is_answered_wherever_get_is(paths: dict[str, Any]) -> None:
+    """By the edge (adapters/http.py): what GET answers, without the body."""
+    for path, operations in paths.items():
+        if get := operations.get("get"):
+            responses = {
+                status: {name: value for name, value in response.items() if name != "content"}
+                for status, response in get["responses"].items()
+            }
+            name = get["operationId"].removesuffix("_get") + "_head"
+            operations["head"] = get | {"operationId": name, "responses": responses}
+            paths[path] = dict(sorted(operations.items()))
 
 
 def written(document: dict[str, Any]) -> str:

@@ -50,10 +50,13 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         answer = await self._answer(scope, receive)
-        length = str(len(answer.body)).encode()
-        headers = answer.headers if answer.status == 204 else [*answer.headers, (b"content-length", length)]
+        length, body = len(answer.body), answer.body
+        if scope["method"] == "HEAD":
+            length, body = length if answer.length is None else answer.length, b""
+        sized = [*answer.headers, (b"content-length", str(length).encode())]
+        headers = answer.headers if answer.status == 204 else sized
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if self._cors is None:

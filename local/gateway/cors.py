@@ -1,5 +1,6 @@
 """CORS as an HTTP API answers it: by itself, and instead of whatever the function says about it."""
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from local.gateway.responses import Answer, Headers
@@ -33,7 +34,7 @@ def with_permission(cors: Cors, origin: bytes | None, answer: Answer) -> Answer:
     if permission and cors.exposed:
         permission.append((b"access-control-expose-headers", ",".join(cors.exposed).encode("latin-1")))
     headers += permission
-    return Answer(answer.status, headers, answer.body)
+    return replace(answer, headers=headers)
 
 
 def _common(cors: Cors, origin: bytes) -> Headers:

@@ -13,11 +13,12 @@ type Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP answer; `length` is what the function says of a body that an answer to HEAD does not have."""
 
     status: int
     headers: Headers
     body: bytes
+    length: int | None = None
 
 
 class MalformedResponseError(Exception):
@@ -48,11 +49,12 @@ def answer(result: Any) -> Answer:
         status = int(result["statusCode"])
         headers = _headers(result)
         body = _body(result)
+        length = _length(result)
     except (TypeError, ValueError, UnicodeEncodeError, binascii.Error) as error:
         raise MalformedResponseError(f"a malformed response: {error}") from error
     if len(body) > LARGEST_BODY:
         raise MalformedResponseError(f"a response of {len(body)} bytes; Lambda allows {LARGEST_BODY}")
-    return Answer(status, headers, body)
+    return Answer(status, headers, body, length)
 
 
 def _headers(result: dict[str, Any]) -> Headers:
@@ -70,6 +72,13 @@ def _headers(result: dict[str, Any]) -> Headers:
         headers.append((b"content-type", b"text/plain;charset=UTF-8"))
     headers.extend((b"set-cookie", cookie.encode("latin-1")) for cookie in result.get("cookies") or ())
     return headers
+
+
+def _length(result: dict[str, Any]) -> int | None:
+    lengths = [
+        value for name, value in (result.get("headers") or {}).items() if name.lower() == "content-length"
+    ]
+    return int(lengths[0]) if lengths else None
 
 
 def _body(result: dict[str, Any]) -> bytes:

@@ -69,7 +69,8 @@ CALLERS = ("stranger", "guest", "student", "administrator")
 ROLES = [None, None, "student", "admin"]
 SIGNED_IN = {"student": "student", "administrator": "admin"}
 DESCRIPTION: dict[str, Any] = json.loads(openapi.DOCUMENT.read_text(encoding="utf-8"))
-schema = schemathesis.openapi.from_dict(DESCRIPTION)
+# HEAD has no body to be held to a description: test_head.py holds it to GET.
+schema = schemathesis.openapi.from_dict(DESCRIPTION).exclude(method="HEAD")
 
 
 @dataclass

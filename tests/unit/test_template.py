@@ -42,6 +42,44 @@ def test_a_function_answers_the_routes_it_is_given_and_no_other(name: str) -> No
     assert given == _answered_by(FUNCTIONS[name].module)
 
 
+def test_head_is_routed_wherever_get_is() -> None:
+    routes = {
+        (route.path, function.name): set[str]()
+        for function in APPLICATION.functions
+        for route in function.routes
+    }
+    for function in APPLICATION.functions:
+        for route in function.routes:
+            routes[route.path, function.name].add(route.method)
+
+    assert {where for where, methods in routes.items() if ("GET" in methods) != ("HEAD" in methods)} == set()
+
+
+def test_the_stack_stays_far_below_what_cloudformation_allows() -> None:
+    """500 resources. SAM makes of a function also its role, of a route a permission, of a schedule also its role."""
+    functions = APPLICATION.functions
+    declared = [
+        name
+        for name, resource in DOCUMENT["Resources"].items()
+        if resource["Type"] != "AWS::Serverless::Function"
+    ]
+    schedules = [schedule for function in functions for schedule in function.schedules]
+    api_and_stage = 2
+    invoke_configs = [
+        name for name in _logical_ids("AWS::Serverless::Function") if "EventInvokeConfig" in _properties(name)
+    ]
+    made = (
+        len(declared)
+        + api_and_stage
+        + 2 * len(functions)
+        + 2 * len(schedules)
+        + len(invoke_configs)
+        + sum(len(function.routes) + len(function.queues) for function in functions)
+    )
+
+    assert made < 400
+
+
 def test_each_throttled_route_exists() -> None:
     routes = {route.key for function in APPLICATION.functions for route in function.routes}
 
@@ -149,7 +187,9 @@ def _properties(logical_id: str) -> dict[str, Any]:
 def _answered_by(module: str) -> set[str]:
     app: APIGatewayHttpResolver = importlib.import_module(module).app
     paths: dict[str, dict[str, Any]] = json.loads(app.get_openapi_json_schema())["paths"]
-    return {_shape(f"{method.upper()} {path}") for path, operations in paths.items() for method in operations}
+    answered = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    answered |= {("HEAD", path) for method, path in answered if method == "GET"}  # by the edge
+    return {_shape(f"{method} {path}") for method, path in answered}
 
 
 def _shape(route: str) -> str:

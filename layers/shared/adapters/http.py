@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -217,9 +218,14 @@ def request_time(epoch: int) -> datetime:
 
 
 class JsonResolver(APIGatewayHttpResolver):
-    """Powertools would read forms too, and knows JSON's media type in small letters only. This API speaks JSON."""
+    """Powertools would read forms too, and knows JSON's media type in small letters only. This API speaks JSON.
+
+    HEAD is answered wherever GET is, by the same route: the same headers, the length of the body, and no body.
+    """
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
+        if event["requestContext"]["http"]["method"] == "HEAD":
+            return _without_body(self.resolve(_as_get(event), context))
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = media_type in ("", "application/json")
@@ -227,6 +233,18 @@ class JsonResolver(APIGatewayHttpResolver):
         answer = super().resolve({**event, "headers": headers}, context)
         answer["headers"]["X-Content-Type-Options"] = "nosniff"
         return answer
+
+
+def _as_get(event: Any) -> dict[str, Any]:
+    request = event["requestContext"]
+    return {**event, "requestContext": {**request, "http": {**request["http"], "method": "GET"}}}
+
+
+def _without_body(answer: dict[str, Any]) -> dict[str, Any]:
+    body = answer.get("body") or ""
+    length = len(b64decode(body)) if answer.get("isBase64Encoded") else len(body.encode())
+    headers = {**answer["headers"], "Content-Length": str(length)}
+    return {**answer, "headers": headers, "body": "", "isBase64Encoded": False}
 
 
 def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
