@@ -184,6 +184,16 @@ def test_a_coupon_can_be_used_from_its_first_instant_until_just_before_its_last(
     ]
 
 
+def test_an_expired_coupon_is_expired_ever_after(shop: Shop) -> None:
+    """Also once a day has passed, and one that the job of former versions has put away."""
+    shop.world.school.coupon("HEURE", ends_at=toronto(18, 14))
+    shop.world.school.coupon("RANGE", ends_at=toronto(18, 14), active=False)
+    for day in (18, 19, 30):
+        at(shop, toronto(day, 14))
+        details = [put(shop.guest(), code).body["detail"] for code in ("HEURE", "RANGE")]
+        assert details == ["Ce code promo est expiré"] * 2
+
+
 def test_one_use_left_is_enough_and_none_is_not(shop: Shop) -> None:
     shop.world.school.coupon("TROIS", max_redemptions=3, redemption_count=2)
     assert put(shop.guest(), "TROIS").status == 200

@@ -123,7 +123,6 @@ def test_the_schedules_events_come_after_the_sale() -> None:
     assert invoke("audit") == {"audit_findings": 0}
     assert invoke("reminders") == {"reminders_sent": 0}
     assert invoke("appointment_completion") == {"appointments_completed": 0}
-    assert invoke("coupon_expiry") == {"coupons_deactivated": 1}
     assert set(invoke("retention").values()) == {0}
 
 

@@ -11,7 +11,6 @@ import pytest
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from functions.coupon_expiry import app as coupon_expiry
 from functions.retention import app
 from tests.conftest import Database
 from tests.support.browser import CONTEXT
@@ -252,14 +251,3 @@ def test_a_row_somebody_is_working_on_is_left_for_tomorrow(archive: Archive, con
         assert archive.run() == {}
 
     assert archive.run(NOW + DAY) == {"guest_carts_deleted": 1}
-
-
-def test_a_coupon_is_put_away_at_the_instant_it_ends_and_only_once(archive: Archive) -> None:
-    archive.school.coupon("FINI", ends_at=NOW)
-    archive.school.coupon("ENCORE", ends_at=NOW + MOMENT)
-    archive.school.coupon("TOUJOURS")
-
-    assert coupon_expiry.lambda_handler({"time": NOW.isoformat()}, CONTEXT) == {"coupons_deactivated": 1}
-    assert archive.connection.execute("SELECT code FROM coupons WHERE NOT active").fetchall() == [("FINI",)]
-    with nothing_written(archive.connection):
-        assert coupon_expiry.lambda_handler({"time": NOW.isoformat()}, CONTEXT) == {"coupons_deactivated": 0}

@@ -6,7 +6,6 @@ from tests.support.imports import loaded_by, ratio_to_baseline
 
 BUDGETS = {
     "hold_cleanup": 1.5,
-    "coupon_expiry": 1.5,
     "audit": 1.5,
     "retention": 1.5,
     "appointment_completion": 2.0,
@@ -28,7 +27,6 @@ ATTEMPTS = 4  # a noisy neighbour may spoil a measurement, never improve it
 FORBIDDEN = {
     "hold_cleanup": {"pydantic", "stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "audit": {"pydantic", "stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
-    "coupon_expiry": {"pydantic", "stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "retention": {"pydantic", "stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "appointment_completion": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "reminders": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},

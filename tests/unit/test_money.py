@@ -128,6 +128,7 @@ def test_a_discount_is_a_whole_number_of_cents_between_nothing_and_the_subtotal(
         (coupon(active=False), "Ce code promo est inactif"),
         (coupon(starts_at=NOW + A_SECOND), "Ce code promo n'est pas encore valide"),
         (coupon(ends_at=NOW), "Ce code promo est expiré"),
+        (coupon(ends_at=NOW, active=False), "Ce code promo est expiré"),
         (coupon(limit=3, used=3), "Ce code promo a atteint sa limite d'utilisation"),
     ],
 )

@@ -38,13 +38,16 @@ class Coupon:
         return min(self.value, subtotal)
 
     def require_usable(self, now: datetime) -> None:
-        """Refuses with COUPON_INVALID and the reason when the coupon cannot be used at `now`."""
+        """Refuses with COUPON_INVALID and the reason when the coupon cannot be used at `now`.
+
+        One that has ended is expired, whether or not somebody has deactivated it.
+        """
+        if self.ends_at and now >= self.ends_at:
+            raise Refused("COUPON_INVALID", "Ce code promo est expiré")
         if not self.active:
             raise Refused("COUPON_INVALID", "Ce code promo est inactif")
         if self.starts_at and now < self.starts_at:
             raise Refused("COUPON_INVALID", "Ce code promo n'est pas encore valide")
-        if self.ends_at and now >= self.ends_at:
-            raise Refused("COUPON_INVALID", "Ce code promo est expiré")
         if self.max_redemptions is not None and self.uses_taken >= self.max_redemptions:
             raise used_up()
 
