@@ -183,6 +183,14 @@ def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expire
     )
 
 
+def lapse_holds(connection: Connection[Any], ids: Iterable[UUID], now: datetime) -> None:
+    """The cart shows from now on that these sessions are not held any more."""
+    connection.execute(
+        "UPDATE cart_items SET hold_expires_at = %(now)s WHERE id = ANY(%(ids)s) AND hold_expires_at > %(now)s",
+        {"ids": list(ids), "now": now},
+    )
+
+
 def reprice_item(connection: Connection[Any], item_id: UUID, price_cad: Any) -> None:
     connection.execute(
         "UPDATE cart_items SET unit_price_cad = %(price)s, line_total_cad = %(price)s WHERE id = %(id)s",

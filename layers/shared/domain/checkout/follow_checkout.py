@@ -85,6 +85,8 @@ def _catch_up(
         return "failed"
     if payment.status == "succeeded":
         settle(connection, checkout.id, payment, environment, now)
+    if payment.status == "requires_payment" and checkout.status == "cancelled":
+        return "failed"  # it was withdrawn, and is about to be cancelled there as well
     return {"requires_payment": "requires_payment", "processing": "processing"}.get(payment.status, "failed")
 
 
