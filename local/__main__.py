@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from socket import socket
 from typing import TextIO
@@ -44,26 +46,29 @@ def _listen_and_run(template: Path) -> int:
         print(f"PORT={os.environ['PORT']} is not a port: give a number from 1 to 65535.", file=sys.stderr)
         return 1
     try:
-        listener = sockets.listen(port)
+        listeners = sockets.listen_as_localhost(port)
     except sockets.PortTakenError as error:
         print(f"{error} For example: PORT={port % 65535 + 1} make run", file=sys.stderr)
         return 1
     log = _FOLDER / str(port) / "stack.log"
-    with listener, _divert_output(log) as console:
+    with ExitStack() as open_files:
+        for listener in listeners:
+            open_files.enter_context(listener)
+        console = open_files.enter_context(_divert_output(log))
         try:
-            _run(template, listener, console, log)
+            _run(template, listeners, console, log)
         except Exception as error:
             traceback.print_exc()  # into the log
             print(f"The stack cannot run: {error}\nThe log is {log}", file=console)
         return 1
 
 
-def _run(template: Path, listener: socket, console: TextIO, log: Path) -> None:
+def _run(template: Path, listeners: Sequence[socket], console: TextIO, log: Path) -> None:
     print("Starting …", file=console, flush=True)
     from local.notice import banner
     from local.stack import running
 
-    with running(template, listener, _FOLDER) as stack:
+    with running(template, listeners, _FOLDER) as stack:
         for function, reason in stack.broken.items():
             print(f"{function} cannot be imported, all its routes answer 500: {reason}", file=console)
         print(banner(stack.configuration, stack.accounts, stack.timing, log), file=console, flush=True)

@@ -28,10 +28,10 @@ def server(application: Any) -> uvicorn.Server:
 
 
 @contextlib.contextmanager
-def served(application: Any, listener: socket.socket) -> Iterator[None]:
+def served(application: Any, *listeners: socket.socket) -> Iterator[None]:
     """Serve an application on a thread of its own for as long as the context lasts."""
     running = server(application)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": list(listeners)}, daemon=True)
     thread.start()
     try:
         yield

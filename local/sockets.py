@@ -1,8 +1,10 @@
-"""Listening sockets of 127.0.0.1, made before whoever serves them is ready."""
+"""Listening sockets of this machine, made before whoever serves them is ready."""
 
+import errno
 import socket
 
 _BACKLOG = 2048
+_TAKEN = "Port {} is taken: stop what listens on it, or choose another."
 
 
 class PortTakenError(Exception):
@@ -34,8 +36,28 @@ def listen(port: int = 0, *, shared: bool = False) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise PortTakenError(f"Port {port} is taken: stop what listens on it, or choose another.") from error
+        raise PortTakenError(_TAKEN.format(port)) from error
     return listener
+
+
+def listen_as_localhost(port: int) -> list[socket.socket]:
+    """Sockets that listen on a port of `localhost`, by whichever of 127.0.0.1 and ::1 a program reaches it.
+
+    Raises PortTakenError. A machine without ::1 listens on 127.0.0.1 alone.
+    """
+    first = listen(port)
+    second = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        second.bind(("::1", first.getsockname()[1]))
+        second.listen(_BACKLOG)
+    except OSError as error:
+        second.close()
+        if error.errno != errno.EADDRINUSE:
+            return [first]
+        first.close()
+        raise PortTakenError(_TAKEN.format(port)) from error
+    return [first, second]
 
 
 def address(listener: socket.socket) -> str:

@@ -9,7 +9,7 @@ first used.
 import importlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Stack:
 
 
 @contextmanager
-def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
+def running(template: Path, api: Sequence[socket], folder: Path) -> Iterator[Stack]:
     """Run the whole system for as long as the context lasts.
 
     Parameters
@@ -64,20 +64,20 @@ def running(template: Path, api: socket, folder: Path) -> Iterator[Stack]:
     template
         The SAM template.
     api
-        The socket the API is served on; the other ports are any free ones.
+        The sockets the API is served on, all of one port; the other ports are any free ones.
     folder
         Where `stack.json` appears. A folder in it, named after the port, keeps this stack's own files; its
         database is new every time.
     """
     began = time.monotonic()
     with ExitStack() as cleanup:
-        port = api.getsockname()[1]
+        port = api[0].getsockname()[1]
         inbox = cleanup.enter_context(sockets.listen())
         sqs = Sqs()
         cleanup.callback(sqs.stop)
         database_port = sockets.free_port()
         configuration = Configuration(
-            api=sockets.address(api),
+            api=f"http://localhost:{port}",
             stripe_api=f"http://127.0.0.1:{sockets.free_port()}",
             make_inbox=sockets.address(inbox),
             aws_endpoint=sqs.address,
@@ -139,7 +139,11 @@ def _fill_database(server: Server, configuration: Configuration) -> None:
 
 
 def _serve_api(
-    application: Application, containers: Containers, threads: Executor, api: socket, cleanup: ExitStack
+    application: Application,
+    containers: Containers,
+    threads: Executor,
+    api: Sequence[socket],
+    cleanup: ExitStack,
 ) -> None:
     from local.controls import Controls
     from local.gateway.app import Gateway
@@ -147,7 +151,7 @@ def _serve_api(
 
     schedules = Schedules(application, containers.invoke)
     gateway = Gateway(application, containers.invoke, threads)
-    cleanup.enter_context(served(Controls(gateway, schedules), api))
+    cleanup.enter_context(served(Controls(gateway, schedules), *api))
     schedules.start()
     cleanup.callback(schedules.stop)
 

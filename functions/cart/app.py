@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once
+from adapters.settings import max_holds
 from adapters.throttling import counting_refusals, counting_successes
 from domain.cart import add_items, change_cart, view_cart
 from domain.cart.models import AddItems, ApplyCoupon, CartView
@@ -49,7 +50,8 @@ def show_cart(request: Request) -> Response[CartView]:
 def post_items(request: Request, body: AddItems) -> Response[CartView]:
     visit = Visit(request)
     with counting_successes(visit, CART_ADDS, len(body.items)):
-        return visit.answer(add_items.add_items(visit.connection, visit.buyer, body.items, visit.now), 201)
+        cart = add_items.add_items(visit.connection, visit.buyer, body.items, visit.now, max_holds())
+        return visit.answer(cart, 201)
 
 
 @app.delete(

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
-from adapters.settings import environment, setting
+from adapters.settings import environment, max_holds, setting
 from adapters.stripe_payments import stripe_payments
 from adapters.throttling import spend
 from domain.accounts.accounts import SESSION_TTL
@@ -56,6 +56,7 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
         "PAYMENT_IN_PROGRESS",
         "PAYMENT_RETURNED",
         "PAYMENT_UNAVAILABLE",
+        "HOLD_LIMIT",
         "RATE_LIMITED",
         success=201,
     ),
@@ -75,6 +76,7 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
             visit.now,
             keyed,
             begun_id,
+            max_holds(),
         )
         return visit.answer(started, 201)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -132,6 +134,13 @@ def test_the_api_is_healthy_and_has_the_demonstration_courses(stack: dict[str, A
     assert "francais-secondaire" in [course["slug"] for course in courses]
 
 
+def test_it_answers_as_localhost_by_either_address(stack: dict[str, Any]) -> None:
+    port = urlsplit(stack["api"]).port
+    assert stack["api"] == f"http://localhost:{port}"
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        assert ask("GET", f"http://{host}:{port}/v1/health").status == 200
+
+
 def test_an_unknown_path_and_an_unknown_method_are_answered_by_the_product(stack: dict[str, Any]) -> None:
     unknown = ask("GET", f"{stack['api']}/v1/nothing")
     method = ask("DELETE", f"{stack['api']}/v1/courses")
@@ -222,6 +231,15 @@ def test_a_taken_port_is_one_sentence_and_no_traceback(first: Run) -> None:
     )
     assert output == ""
     assert ask("GET", f"{first.facts()['api']}/v1/health").status == 200
+
+
+def test_a_port_that_is_taken_at_the_other_address_is_taken() -> None:
+    with socket.socket(socket.AF_INET6) as other:
+        other.bind(("::1", 0))
+        port = other.getsockname()[1]
+        with pytest.raises(sockets.PortTakenError, match=f"Port {port} is taken"):
+            sockets.listen_as_localhost(port)
+        sockets.listen(port).close()  # and the first address is free again
 
 
 def test_a_second_copy_runs_beside_the_first_and_leaves_nothing(first: Run) -> None:

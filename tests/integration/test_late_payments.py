@@ -397,6 +397,70 @@ def test_a_refund_made_by_hand_supersedes_ours(world: World, buyer: Guest) -> No
     assert closing_audit(world.connection, world.stripe, world.clock()) == []
 
 
+def deliver_all(world: World) -> None:
+    for message in world.stripe.webhooks.take():
+        assert world.deliver(message).status == 200
+
+
+def made_by_hand(world: World) -> str:
+    """The refund that the dashboard has made last."""
+    return str(world.stripe.all("refund")[-1]["id"])
+
+
+@pytest.mark.parametrize("amount", [None, 4500])
+def test_what_was_given_back_by_hand_is_owed_again_once_the_bank_sends_it_back(
+    world: World, buyer: Guest, amount: int | None
+) -> None:
+    loses_one(world, buyer)
+    world.stripe.faults.add("server_error", method="POST", path="/v1/refunds", times=9)
+    world.webhooks()
+    world.stripe.faults.clear()
+    if amount:  # and what Stripe would not do is done by hand
+        world.connection.execute("UPDATE refunds SET status = 'failed'")
+    world.stripe.dashboard.refund(buyer.intent_id, amount)
+    deliver_all(world)
+    assert world.rows("SELECT status::text FROM refunds WHERE NOT made_elsewhere") == [
+        {"status": "superseded"}
+    ]
+
+    world.stripe.dashboard.settle_refund(made_by_hand(world), "fail")
+    deliver_all(world)
+    assert rows(world, "SELECT amount_cents, status::text FROM refunds WHERE NOT made_elsewhere") == [
+        (4500, "pending")
+    ]
+    assert order(world) == ("partially_refunded", Decimal("45.00"))
+    done = world.reconciliation()
+    assert (done["refunds_paid"], done["refunds_waiting"], done["refunds_failed"]) == (1, 0, 0)
+    deliver_all(world)
+    assert order(world) == ("partially_refunded", Decimal("45.00"))
+    assert len(told_refunds(world)) == 2  # the session that could not be booked, and what was made by hand
+    assert closing_audit(world.connection, world.stripe, world.clock()) == []
+
+
+@pytest.mark.parametrize("owed", [False, True])
+def test_an_orphan_given_back_by_hand_is_one_again_once_the_bank_sends_it_back(
+    world: World, buyer: Guest, owed: bool
+) -> None:
+    intent_id = orphan(world, checkout_id=str(uuid4()), environment="dev")
+    if owed:
+        world.clock.advance(hours=1)
+        world.stripe.faults.add("server_error", method="POST", path="/v1/refunds", times=9)
+        world.reconciliation()
+        world.stripe.faults.clear()
+    world.stripe.dashboard.refund(intent_id)
+    deliver_all(world)
+    world.stripe.dashboard.settle_refund(made_by_hand(world), "fail")
+    deliver_all(world)
+
+    world.clock.advance(hours=1)
+    done = world.reconciliation()
+    assert (done["refunds_paid"], done["refunds_waiting"]) == (1, 0)
+    assert (
+        sum(refund["amount"] for refund in world.stripe.all("refund") if refund["status"] == "succeeded")
+        == 4500
+    )
+
+
 def test_a_refund_that_waits_is_tried_ever_less_often_and_alarms_after_a_day(
     world: World, buyer: Guest
 ) -> None:

@@ -597,6 +597,37 @@ def test_a_session_paid_through_two_checkouts_is_refunded_the_second_time(world:
     assert (given_back(world, first), given_back(world, guest.intent_id)) == ([], [4500])
 
 
+@pytest.mark.parametrize("put_back", [False, True])
+def test_a_session_booked_by_one_payment_and_cancelled_is_not_booked_by_another(
+    world: World, shop: Shop, put_back: bool
+) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
+    first = guest.intent_id
+    older = guest.checkout_id
+    guest.chooses(wanted(shop.course, TWO, tutor=shop.cote))
+    world.connection.execute(  # taken for closed and payable all the same: only an error leaves one so
+        "UPDATE checkouts SET status = 'cancelled', intent_closed_at = created_at"
+    )
+    guest.starts()
+    world.pay(first)
+    assert len(world.webhooks()) == 1
+    assert guest.browser.get(f"/v1/checkout/{older}").body["status"] == "settled"
+    (booked,) = guest.browser.get("/v1/appointments", {"filter": "all"}).body["items"]
+    assert guest.browser.post(f"/v1/appointments/{booked['id']}/cancel", {}).status == 200
+    if put_back:
+        guest.chooses(wanted(shop.course, TEN))
+
+    guest.pays()
+    assert len(world.webhooks()) == 1
+    assert rows(world, "SELECT start_datetime, status FROM appointments ORDER BY 1") == [
+        (TEN, "cancelled"),
+        (TWO, "scheduled"),
+    ]
+    assert (given_back(world, first), given_back(world, guest.intent_id)) == ([], [4500])
+    assert [item["hold_expired"] for item in guest.cart["items"]] == [False] * put_back
+    assert closing_audit(world.connection, world.stripe, world.clock()) == []
+
+
 def test_the_same_whatever_order_the_news_comes_in(world: World, shop: Shop) -> None:
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
     first = guest.intent_id

@@ -105,11 +105,14 @@ def _outcomes(connection: Connection[Any], heard_of: Collection[str]) -> Iterato
 
 
 def _closed_books(connection: Connection[Any], stripe: StripeDouble) -> Iterator[str]:
-    unpaid = "SELECT id, status FROM refunds WHERE status NOT IN ('processed', 'superseded')"
+    unpaid = """
+        SELECT id, status FROM refunds
+         WHERE status = 'pending' OR (status = 'failed' AND NOT made_elsewhere)
+    """
     for row in _rows(connection, unpaid):
         yield f"a refund still {row['status']}: {row['id']}"
     received = sum(intent["amount_received"] for intent in stripe.all("payment_intent"))
-    refunded = sum(refund["amount"] for refund in stripe.all("refund"))
+    refunded = sum(refund["amount"] for refund in stripe.all("refund") if refund["status"] != "failed")
     ((kept,),) = connection.execute(
         """
         SELECT coalesce(sum(total_cad - credits_applied_cad), 0)

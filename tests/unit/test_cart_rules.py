@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import money
-from domain.cart.cart import MAX_ACTIVE_HOLDS, Cart, CartItem
-from domain.coupons.coupons import Coupon
+from domain.cart.cart import MAX_HOLDS, Cart, CartItem
+from domain.coupons.coupons import Coupon, CouponType
 from domain.errors import Refused
 
 NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)
@@ -58,7 +58,7 @@ def cart_of(*items: CartItem, coupon: Coupon | None = None) -> Cart:
     return Cart(UUID(int=99), 1, coupon, items)
 
 
-def coupon(kind: str = "percent", value: str = "10", *, active: bool = True) -> Coupon:
+def coupon(kind: CouponType = "percent", value: str = "10", *, active: bool = True) -> Coupon:
     return Coupon(UUID(int=77), "SAVE10", kind, Decimal(value), None, None, None, 0, active)
 
 
@@ -265,7 +265,7 @@ def test_whatever_is_received_no_two_sessions_of_a_cart_collide(wanted: Sequence
     ],
 )
 def test_the_discount_is_taken_once_from_the_subtotal(
-    prices: list[str], kind: str, value: str, subtotal: str, discount: str
+    prices: list[str], kind: CouponType, value: str, subtotal: str, discount: str
 ) -> None:
     cart = cart_of(*(item(price=price) for price in prices), coupon=coupon(kind, value))
 
@@ -304,7 +304,7 @@ def test_a_coupon_counts_from_its_first_instant_until_just_before_its_last() -> 
     st.decimals("0.01", "100.00", places=2).map(str),
 )
 def test_a_discount_is_whole_cents_between_nothing_and_the_subtotal(
-    prices: list[str], kind: str, value: str
+    prices: list[str], kind: CouponType, value: str
 ) -> None:
     cart = cart_of(*(item(price=price) for price in prices), coupon=coupon(kind, value))
     discount = cart.discount(NOW)
@@ -317,30 +317,30 @@ def test_a_discount_is_whole_cents_between_nothing_and_the_subtotal(
 
 
 def test_a_cart_may_hold_twenty_times_at_once() -> None:
-    cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)]).require_room(NOW)
+    cart_of(*[item() for _ in range(MAX_HOLDS)]).require_room(MAX_HOLDS, NOW)
 
-    assert MAX_ACTIVE_HOLDS == 20
+    assert MAX_HOLDS == 20
 
 
 def test_one_hold_more_is_refused_until_the_first_one_lapses() -> None:
     soonest = item(expires_at=NOW + timedelta(seconds=61))
-    cart = cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)], soonest)
+    cart = cart_of(*[item() for _ in range(MAX_HOLDS)], soonest)
 
     with pytest.raises(Refused) as refused:
-        cart.require_room(NOW)
+        cart.require_room(MAX_HOLDS, NOW)
 
     assert (refused.value.code, refused.value.retry_after) == ("HOLD_LIMIT", 61)
 
 
 def test_coming_back_when_told_to_is_never_too_early() -> None:
     soonest = item(expires_at=NOW + timedelta(seconds=10, milliseconds=1))
-    cart = cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)], soonest)
+    cart = cart_of(*[item() for _ in range(MAX_HOLDS)], soonest)
 
     with pytest.raises(Refused) as refused:
-        cart.require_room(NOW)
+        cart.require_room(MAX_HOLDS, NOW)
 
     assert refused.value.retry_after == 11
 
 
 def test_lapsed_sessions_take_no_room() -> None:
-    cart_of(*[item() for _ in range(MAX_ACTIVE_HOLDS)], item(held=False)).require_room(NOW)
+    cart_of(*[item() for _ in range(MAX_HOLDS)], item(held=False)).require_room(MAX_HOLDS, NOW)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cart.cart import Cart, CartItem
+from domain.cart.cart import Cart, CartItem, TutorSelection
 from domain.cart.merge_carts import Meeting
 from tests.support.world import toronto
 
@@ -22,7 +22,7 @@ def item(
     minute: int = 0,
     minutes: int = 60,
     tutor: UUID = ROY,
-    selection: str = "explicit",
+    selection: TutorSelection = "explicit",
     *,
     held: bool = True,
 ) -> CartItem:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import money
-from domain.coupons.coupons import Coupon
+from domain.coupons.coupons import Coupon, CouponType
 from domain.errors import Refused
 
 NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)
@@ -26,7 +26,7 @@ def cad(*amounts: str) -> list[Decimal]:
 
 
 def coupon(
-    kind: str = "percent",
+    kind: CouponType = "percent",
     value: str = "10",
     *,
     starts_at: datetime | None = None,
@@ -105,7 +105,7 @@ def test_a_fraction_of_a_cent_is_never_sent_to_a_card() -> None:
     ],
 )
 def test_a_coupon_takes_its_discount_off_the_subtotal(
-    subtotal: str, kind: str, value: str, discount: str, total: str
+    subtotal: str, kind: CouponType, value: str, discount: str, total: str
 ) -> None:
     taken_off = coupon(kind, value).discount_on(Decimal(subtotal))
 
@@ -115,7 +115,7 @@ def test_a_coupon_takes_its_discount_off_the_subtotal(
 
 @given(amounts, st.sampled_from(("percent", "fixed")), st.integers(1, 10_000).map(money.from_cents))
 def test_a_discount_is_a_whole_number_of_cents_between_nothing_and_the_subtotal(
-    subtotal: Decimal, kind: str, value: Decimal
+    subtotal: Decimal, kind: CouponType, value: Decimal
 ) -> None:
     discount = coupon(kind, str(value)).discount_on(subtotal)
 

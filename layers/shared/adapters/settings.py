@@ -78,6 +78,11 @@ def merchant() -> Merchant:
     )
 
 
+def max_holds() -> int:
+    """How many times one cart may hold at once."""
+    return int(optional_setting("MAX_HOLDS", "20"))
+
+
 def delivery_enabled() -> bool:
     """The kill switch of outbound webhooks: while WEBHOOK_DELIVERY_ENABLED is false, events wait in the outbox."""
     return optional_setting("WEBHOOK_DELIVERY_ENABLED", "true").lower() != "false"

@@ -15,6 +15,7 @@ from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
+from domain.cart.cart import MAX_HOLDS
 from domain.cart.merge_carts import meet, merge
 from domain.checkout.withdraw import hand_over, withdraw
 from domain.clock import on_toronto_clock
@@ -33,7 +34,13 @@ class Entry:
     guest_is_gone: bool
 
 
-def sign_in(connection: Connection[Any], form: Credentials, guest: Buyer | None, now: datetime) -> Entry:
+def sign_in(
+    connection: Connection[Any],
+    form: Credentials,
+    guest: Buyer | None,
+    now: datetime,
+    max_holds: int = MAX_HOLDS,
+) -> Entry:
     """Open a session for who knows the password, and give a student's account the guest's cart (§5.3).
 
     An unknown e-mail and a wrong password are one answer and take one time. Refuses with EMAIL_INVALID,
@@ -46,7 +53,7 @@ def sign_in(connection: Connection[Any], form: Credentials, guest: Buyer | None,
         if identity is None or not known or not _person(identity).may_enter:
             break
         renewed_hash = hash_password(password) if is_outdated(identity.password_hash or "") else None
-        session = _enter(connection, identity, renewed_hash, guest, now)
+        session = _enter(connection, identity, renewed_hash, guest, now, max_holds)
         if session:
             answer = SignedIn(
                 user=view_profile(connection, identity.id),
@@ -70,11 +77,12 @@ def _enter(
     renewed_hash: str | None,
     guest: Buyer | None,
     now: datetime,
+    max_holds: int,
 ) -> OpenSession | None:
     """In one transaction: the cart and the session; None, and nothing done, when the password is another now."""
     with connection.transaction():
         if guest and _person(identity).may_book:
-            _take_over_cart(connection, guest, identity.id, now)
+            _take_over_cart(connection, guest, identity.id, now, max_holds)
         if not queries.lock_identity(connection, identity.id, identity.password_hash).fetchone():
             raise Rollback
         if renewed_hash:
@@ -83,7 +91,9 @@ def _enter(
     return None
 
 
-def _take_over_cart(connection: Connection[Any], guest: Buyer, user_id: UUID, now: datetime) -> None:
+def _take_over_cart(
+    connection: Connection[Any], guest: Buyer, user_id: UUID, now: datetime, max_holds: int
+) -> None:
     """What either cart was being paid with is withdrawn: the sessions are about to be the account's."""
     meeting = meet(connection, guest, Buyer.student(user_id), now)
     if meeting is None:
@@ -92,7 +102,7 @@ def _take_over_cart(connection: Connection[Any], guest: Buyer, user_id: UUID, no
     if meeting.brings_something:
         withdraw(connection, meeting.own.id)
     hand_over(connection, meeting.guest.id, meeting.own.id)
-    merge(connection, meeting, now)
+    merge(connection, meeting, now, max_holds)
 
 
 def _person(identity: Identity) -> Person:

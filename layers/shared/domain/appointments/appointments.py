@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
+from psycopg.rows import scalar_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +45,11 @@ def insert_appointments(
             "start": [appointment.start for appointment in appointments],
             "end": [appointment.end for appointment in appointments],
         },
+    )
+
+
+def find_booked(connection: Connection[Any], ids: Sequence[UUID]) -> Cursor[UUID]:
+    """Which of these sessions are appointments already, be they cancelled since."""
+    return connection.cursor(row_factory=scalar_row).execute(
+        "SELECT id FROM appointments WHERE id = ANY(%(ids)s)", {"ids": list(ids)}
     )

@@ -13,6 +13,7 @@ from psycopg.rows import class_row, tuple_row
 from domain.accounts.accounts import Account, find_account
 from domain.appointments.transitions import Action, Actor, Transition, find_transition
 from domain.errors import Refused
+from domain.orders.orders import EarningsStatus
 from domain.scheduling.claims import lock_tutors
 
 
@@ -65,7 +66,7 @@ class Booked:
     discount_share_cad: Decimal
     returned_cad: Decimal
     tutor_earnings_cad: Decimal
-    earnings_status: str
+    earnings_status: EarningsStatus
 
     @property
     def left_cad(self) -> Decimal:

@@ -11,7 +11,7 @@ from psycopg import Connection
 from domain import money
 from domain.accounts.callers import Buyer
 from domain.cart import queries
-from domain.cart.cart import Cart, CartItem
+from domain.cart.cart import MAX_HOLDS, Cart, CartItem
 from domain.cart.models import CartView, WantedSession
 from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
@@ -49,7 +49,11 @@ class Choice:
 
 @retried_on_deadlock
 def add_items(
-    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+    connection: Connection[Any],
+    buyer: Buyer,
+    wanted: Sequence[WantedSession],
+    now: datetime,
+    max_holds: int = MAX_HOLDS,
 ) -> CartView:
     """Hold every wanted session and answer the cart, or refuse and change nothing.
 
@@ -59,24 +63,25 @@ def add_items(
     """
     for session in wanted:
         require_bookable(session, now)
-    return _add(connection, buyer, wanted, now) or _add_undisturbed(connection, buyer, wanted, now)
+    view = _add(connection, buyer, wanted, now, max_holds)
+    return view or _add_undisturbed(connection, buyer, wanted, now, max_holds)
 
 
 def _add_undisturbed(
-    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime, max_holds: int
 ) -> CartView:
     """Once more, after the cart was changed by another tab: nobody else changes it now."""
     with connection.transaction():
         queries.create_cart(connection, buyer, now)
         queries.lock_cart(connection, buyer)
-        view = _add(connection, buyer, wanted, now)
+        view = _add(connection, buyer, wanted, now, max_holds)
         if view is None:
             raise LookupError("a locked cart changed")
         return view
 
 
 def _add(
-    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime
+    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime, max_holds: int
 ) -> CartView | None:
     """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
     timetables, found = _look_around(connection, buyer, wanted, now)
@@ -85,7 +90,7 @@ def _add(
     after = before
     for choice in choices:
         after = after.receive(choice.draft)
-    after.require_room(now)
+    after.require_room(max_holds, now)
     if not all(choice.free_tutors for choice in choices):
         raise Refused("SLOT_UNAVAILABLE")
 

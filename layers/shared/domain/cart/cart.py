@@ -5,13 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
+from typing import Literal
 from uuid import UUID
 
 from domain import money
 from domain.coupons.coupons import Coupon
 from domain.errors import Refused
 
-MAX_ACTIVE_HOLDS = 20
+MAX_HOLDS = 20
+"""How many times a cart holds at once, unless a setting says otherwise (X-73)."""
+
+type TutorSelection = Literal["auto", "explicit"]
+"""Whether any tutor of the course will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class CartItem:
     course_title_fr: str
     tutor_id: UUID
     tutor_display_name: str
-    tutor_selection: str
+    tutor_selection: TutorSelection
     start: datetime
     duration_min: int
     price_cad: Decimal
@@ -103,11 +108,20 @@ class Cart:
         coupon = self.usable_coupon(now)
         return coupon.discount_on(self.subtotal) if coupon else money.ZERO
 
-    def require_room(self, now: datetime) -> None:
-        """Refuses with HOLD_LIMIT when the cart would hold more than MAX_ACTIVE_HOLDS times (X-73)."""
+    def require_room(self, max_holds: int, now: datetime) -> None:
+        """Refuses with HOLD_LIMIT, until the first hold lapses, when the cart would hold more times than it may."""
         expiries = [item.hold_expires_at for item in self.items if item.held]
-        if len(expiries) > MAX_ACTIVE_HOLDS:
-            raise Refused("HOLD_LIMIT", retry_after=ceil((min(expiries) - now).total_seconds()))
+        if len(expiries) > max_holds:
+            wait = ceil((min(expiries) - now).total_seconds())
+            raise Refused("HOLD_LIMIT", facts={"max_holds": max_holds}, retry_after=wait)
+
+    def require_room_for_all(self, max_holds: int) -> None:
+        """Refuses with HOLD_LIMIT when the cart could not hold all of its sessions at once. Waiting does not help."""
+        if len([item for item in self.items if not item.lost]) > max_holds:
+            detail = (
+                f"Un panier peut réserver au plus {max_holds} créneaux à la fois. Retirez-en avant de payer."
+            )
+            raise Refused("HOLD_LIMIT", detail, facts={"max_holds": max_holds})
 
     def receive(self, item: CartItem) -> "Cart":
         """The cart with one more session.

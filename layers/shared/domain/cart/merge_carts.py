@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from domain.accounts.callers import Buyer
 from domain.cart import queries
-from domain.cart.cart import Cart, CartItem
+from domain.cart.cart import MAX_HOLDS, Cart, CartItem
 from domain.cart.standing import judged
 from domain.cart.view_cart import the_cart
 from domain.scheduling import claims
@@ -38,6 +38,12 @@ class Meeting:
         in_the_way = [own for own in self.own.items if any(_cannot_both_stay(mine, own) for mine in brought)]
         return [*repeated, *in_the_way]
 
+    def beyond(self, max_holds: int) -> Sequence[CartItem]:
+        """The held sessions of the one cart that would be more than it may hold: the guest's are the last to go."""
+        dropped = self.dropped
+        held = [item for item in (*self.guest.items, *self.own.items) if item.held and item not in dropped]
+        return held[max_holds:]
+
     def _is_kept_by_the_account(self, mine: CartItem) -> bool:
         """Whether the account's choice of the very time is surer than the guest's, and will stay."""
         others = [other for other in self.guest.items if other is not mine]
@@ -63,14 +69,18 @@ def meet(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetim
     )
 
 
-def merge(connection: Connection[Any], meeting: Meeting, now: datetime) -> None:
+def merge(connection: Connection[Any], meeting: Meeting, now: datetime, max_holds: int = MAX_HOLDS) -> None:
     """Move the guest's sessions with their holds, drop what has no place and free its time, delete the guest's cart.
 
-    A claim is its session's, whoever's cart that is in, so holds need no change and expire when they would have.
+    Holds beyond `max_holds` lapse at once; their sessions stay. A claim is its session's, whoever's cart that is in, so
+    the other holds need no change and expire when they would have.
     """
     dropped = [item.id for item in meeting.dropped]
     queries.remove_items(connection, dropped, now)
     claims.release(connection, dropped)
+    lapsing = [item.id for item in meeting.beyond(max_holds)]
+    queries.lapse_holds(connection, lapsing, now)
+    claims.release(connection, lapsing)
     queries.move_items(connection, meeting.guest.id, meeting.own.id)
     if meeting.brings_something:
         queries.inherit_coupon(connection, meeting.guest.id, meeting.own.id)

@@ -29,17 +29,18 @@ def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
     return judged(connection, cart, now)
 
 
-def hold_again(connection: Connection[Any], cart: Cart, now: datetime) -> Cart:
+def hold_again(connection: Connection[Any], cart: Cart, now: datetime, max_holds: int) -> Cart:
     """The judged cart with every hold that does not stand taken anew, on the terms of a first one (X-07).
 
     A session that anyone may give moves to another tutor when its own is lost; the cart is then one version further,
     so that nothing which was started for it before is taken for the same. Refuses with SLOTS_UNAVAILABLE and the lost
-    sessions.
+    sessions, and with HOLD_LIMIT.
     """
     lapsed = [item for item in cart.items if not item.held]
     if not lapsed:
         return cart
     _refuse_lost([item for item in lapsed if item.lost], now)
+    cart.require_room_for_all(max_holds)
     claims.lock_tutors(connection, {tutor_id for item in lapsed for tutor_id in item.givers})
     claims.release(connection, [item.id for item in lapsed])
     answers = {item.id: _held_anew(connection, item, now) for item in lapsed}

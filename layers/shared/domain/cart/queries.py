@@ -142,7 +142,8 @@ def take_same_sessions(
 ) -> Cursor[Any]:
     """Take out of a locked cart what asks for the same sessions as these, the sold items themselves apart.
 
-    Their holds are released. A row for each that was live, with an active tutor: the session's id, the tutor's id.
+    A session that is an appointment already, be it cancelled since, asks for nothing. Their holds are released.
+    A row for each that was live, with an active tutor: the session's id, the tutor's id.
     """
     return connection.cursor(row_factory=tuple_row).execute(
         """
@@ -154,6 +155,7 @@ def take_same_sessions(
                AND item.course_id = session.course_id AND item.start_datetime = session.start
                AND item.duration_min = session.duration_min
                AND (session.tutor_id IS NULL OR item.tutor_id = session.tutor_id)
+               AND NOT EXISTS (SELECT FROM appointments WHERE appointments.id = session.id)
             RETURNING session.id, item.id AS item_id),
         released AS (
             DELETE FROM time_claims USING same WHERE time_claims.id = same.item_id AND time_claims.kind = 'hold'
@@ -184,7 +186,7 @@ def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expire
 
 
 def lapse_holds(connection: Connection[Any], ids: Iterable[UUID], now: datetime) -> None:
-    """The cart shows from now on that these sessions are not held any more."""
+    """Items whose holds are given up before their time."""
     connection.execute(
         "UPDATE cart_items SET hold_expires_at = %(now)s WHERE id = ANY(%(ids)s) AND hold_expires_at > %(now)s",
         {"ids": list(ids), "now": now},

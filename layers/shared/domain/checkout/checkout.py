@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from domain.accounts.callers import Buyer
 from domain.checkout.snapshot import ITEMS, SnapshotItem
+
+type CheckoutStatus = Literal["open", "processing", "settled", "failed", "cancelled", "refunded"]
 
 TTL = timedelta(hours=24)
 SIGN_IN_WINDOW = timedelta(minutes=60)
@@ -17,7 +19,7 @@ SIGN_IN_WINDOW = timedelta(minutes=60)
 @dataclass(frozen=True, slots=True)
 class Checkout:
     id: UUID
-    status: str
+    status: CheckoutStatus
     payment_intent_id: str | None
     client_secret_hash: bytes | None
     cart_id: UUID | None

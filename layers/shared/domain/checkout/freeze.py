@@ -73,13 +73,14 @@ def freeze_what_is_left(
     form: StartCheckout,
     keyed: Keyed | None,
     now: datetime,
+    max_holds: int,
 ) -> Frozen | None:
     """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
 
     The database says who has the last use of a coupon. Raises NotClosed; refuses as `start_checkout` does.
     """
     try:
-        return _freeze(connection, buyer, account, form, keyed, now)
+        return _freeze(connection, buyer, account, form, keyed, now, max_holds)
     except Refused as refusal:
         if refusal.code != "CART_EMPTY":
             raise
@@ -102,6 +103,7 @@ def _freeze(
     form: StartCheckout,
     keyed: Keyed | None,
     now: datetime,
+    max_holds: int,
 ) -> Frozen:
     """In one transaction: check everything, and store the snapshot that settlement will book from."""
     with connection.pipeline(), connection.transaction():
@@ -117,7 +119,7 @@ def _freeze(
             raise Refused("USER_ALREADY_EXISTS")
         current = purchase.reprice(connection, cart, offerings, now)
         if current.items == cart.items:
-            cart = purchase.hold_again(connection, current, now)
+            cart = purchase.hold_again(connection, current, now, max_holds)
             if cart.coupon:
                 cart.coupon.require_usable(now)
             priced = quote(cart, rates, form.credits_cad, now)

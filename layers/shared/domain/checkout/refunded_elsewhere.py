@@ -16,6 +16,7 @@ from psycopg.rows import class_row, tuple_row
 
 from domain import money
 from domain.accounts import accounts
+from domain.checkout.owed_again import owe_again
 from domain.ids import new_id
 from domain.payments.gateway import MadeRefund
 from domain.returns.bring_in_line import bring_in_line
@@ -81,7 +82,7 @@ def follow_refunds(
 
     A refund of the dashboard is recorded, and the order's refunded amount and status follow (spec 3.9), never above
     its total. It settles what we owed ourselves and could not pay: a failed refund of the same amount, or, once the
-    whole payment is given back, whatever was still owed.
+    whole payment is given back, whatever was still owed. When the bank sends it back, that is owed again.
     """
     with connection.transaction():
         order = _lock_order(connection, intent_id)
@@ -110,6 +111,8 @@ def follow_refunds(
             )
         if given_back >= received_cents:
             _explain_orphan(connection, intent_id, now)
+        elif owe_again(connection, intent_id, received_cents - given_back, now) and order:
+            bring_in_line(connection, order.id, now)
 
 
 def _row_of(made: MadeRefund, rows: Sequence[_Refund]) -> _Refund | None:

@@ -18,7 +18,7 @@ from psycopg.errors import CheckViolation
 from domain import money
 from domain.accounts import accounts
 from domain.accounts.accounts import Account, NewAccount
-from domain.appointments.appointments import NewAppointment, insert_appointments
+from domain.appointments.appointments import NewAppointment, find_booked, insert_appointments
 from domain.cart import purchase
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
 from domain.catalog.timetable import Timetable, read_timetables
@@ -250,8 +250,9 @@ def _claim_anew(
 ) -> list[Booking]:
     """Sessions without a live hold, booked if that is possible; nothing that has begun is (decision 20).
 
-    The buyer's own newer hold on the same session is taken over. Without one, the session is booked if its tutor
-    still offers it, lead time aside, else with another tutor if any will do.
+    Nor is what another payment has booked before, though it was cancelled since. The buyer's own newer hold on the
+    same session is taken over. Without one, the session is booked if its tutor still offers it, lead time aside,
+    else with another tutor if any will do.
     """
     ahead = sorted(
         (session for session in lost if session.start > now), key=lambda session: (session.start, session.id)
@@ -260,15 +261,19 @@ def _claim_anew(
     if not ahead:
         return bookings
     claims.release(connection, [session.id for session in lost])
+    booked_answer = find_booked(connection, [session.id for session in ahead])
     newer_answer = _take_newer_holds(connection, checkout, ahead, now)
     days = [local_date(session.start) for session in ahead]
     courses = {session.course_id for session in ahead}
     timetables = read_timetables(connection, courses, min(days), max(days), now)
+    booked_before = booked_answer.fetchall()
     newer = dict(newer_answer.fetchall())
     for session in ahead:
         offering = _who_offers(session, timetables.get(session.course_id))
         tutor_ids = [newer[session.id]] if session.id in newer else offering
-        known = [tutor_id for tutor_id in tutor_ids if tutor_id in teachers]
+        known = [
+            tutor_id for tutor_id in tutor_ids if tutor_id in teachers and session.id not in booked_before
+        ]
         bookings.append(_book_with_first(connection, session, known, teachers, now))
     return bookings
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter
 
 from domain import money
-from domain.cart.cart import Cart, CartItem
+from domain.cart.cart import Cart, CartItem, TutorSelection
 from domain.errors import Refused
 
 MINIMUM_CHARGE = Decimal("0.50")
@@ -25,7 +25,7 @@ class SnapshotItem(BaseModel):
     id: UUID
     course_id: UUID
     tutor_id: UUID
-    tutor_selection: Literal["auto", "explicit"]
+    tutor_selection: TutorSelection
     start: datetime
     duration_min: int
     price_cad: Decimal

@@ -13,6 +13,7 @@ from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
 from domain.accounts.contacts import read_email, read_phone
 from domain.accounts.passwords import hash_password, is_password
+from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
 from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
 from domain.checkout.close import note_closed, withdraw_and_close
@@ -50,6 +51,7 @@ def start_checkout(
     now: datetime,
     keyed: Keyed | None = None,
     begun_id: UUID | None = None,
+    max_holds: int = MAX_HOLDS,
 ) -> CheckoutStarted:
     """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
 
@@ -60,7 +62,7 @@ def start_checkout(
     has just been bought, in another tab.
 
     Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
-    PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, PRICE_CHANGED, COUPON_INVALID,
+    PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, HOLD_LIMIT, PRICE_CHANGED, COUPON_INVALID,
     INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_IN_PROGRESS, PAYMENT_RETURNED, PAYMENT_UNAVAILABLE.
     """
     account = None if buyer.user_id else _read_account(form)
@@ -70,7 +72,7 @@ def start_checkout(
     try:
         for _ in range(TRIES):
             try:
-                frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now)
+                frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now, max_holds)
             except NotClosed as found:
                 if kept := _typed_again(account, form, found.checkouts):
                     account = kept

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection, Cursor
@@ -14,6 +14,8 @@ from domain import money
 from domain.accounts.callers import Buyer
 from domain.errors import Refused
 
+type CouponType = Literal["percent", "fixed"]
+
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
@@ -21,7 +23,7 @@ class Coupon:
 
     id: UUID
     code: str
-    type: str
+    type: CouponType
     value: Decimal
     starts_at: datetime | None
     ends_at: datetime | None

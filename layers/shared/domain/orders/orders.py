@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection, Cursor
 from psycopg.rows import class_row
+
+type OrderSource = Literal["stripe", "credit", "free", "manual"]
+"""What paid: a card, whatever else did too; store credit alone; nothing; whatever an administrator agreed on."""
+
+type EarningsStatus = Literal["scheduled", "earned", "paid", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +21,7 @@ class NewOrder:
     id: UUID
     user_id: UUID
     status: str
-    source: str
+    source: OrderSource
     subtotal_cad: Decimal
     discount_cad: Decimal
     total_cad: Decimal
@@ -42,7 +47,7 @@ class NewLine:
     tutor_earnings_cad: Decimal
     hours: Decimal
     rate_at_time: Decimal
-    earnings_status: str
+    earnings_status: EarningsStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,13 +95,14 @@ def pay_refunds(
 
 
 def count_troubled(connection: Connection[Any], now: datetime) -> tuple[int, int]:
-    """How many refunds have waited for a day, and how many the payment service will not make."""
+    """How many refunds have waited for a day, and how many of ours the payment service would not make or sent back."""
     ((overdue, failed),) = (
         connection.cursor(row_factory=tuple_row)
         .execute(
             """
             SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'failed')
-              FROM refunds WHERE status = 'failed' OR (status = 'pending' AND created_at <= %(overdue)s)
+              FROM refunds
+             WHERE (status = 'failed' AND NOT made_elsewhere) OR (status = 'pending' AND created_at <= %(overdue)s)
             """,
             {"overdue": now - OVERDUE_AFTER},
         )

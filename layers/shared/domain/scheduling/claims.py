@@ -9,10 +9,12 @@ the tutors first (`lock_tutors`); who has nothing that others could wait for may
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection, Cursor
+
+type ClaimKind = Literal["hold", "appointment"]
 
 HOLD_TTL = timedelta(minutes=15)
 
@@ -52,7 +54,7 @@ def book(connection: Connection[Any], claim: Claim, now: datetime) -> bool:
     return _claim(connection, claim, "appointment", None)
 
 
-def _claim(connection: Connection[Any], claim: Claim, kind: str, expires_at: datetime | None) -> bool:
+def _claim(connection: Connection[Any], claim: Claim, kind: ClaimKind, expires_at: datetime | None) -> bool:
     answer = connection.execute(
         "SELECT claim_time(%(id)s, %(tutor_id)s, %(start)s, %(end)s, %(kind)s, %(expires_at)s)",
         {
