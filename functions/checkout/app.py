@@ -53,6 +53,7 @@ def check_email(request: Request, body: EmailCheck) -> Response[EmailExists]:
         "COUPON_INVALID",
         "INSUFFICIENT_CREDITS",
         "AMOUNT_TOO_SMALL",
+        "PAYMENT_IN_PROGRESS",
         "PAYMENT_RETURNED",
         "PAYMENT_UNAVAILABLE",
         "HOLD_LIMIT",

@@ -1,4 +1,4 @@
-"""Every five minutes: checkouts are compared with Stripe, orphans are owed back, refunds that are due are paid.
+"""Every minute: checkouts are compared with Stripe, orphans are owed back, refunds that are due are paid.
 
 The gauges among its metrics (refunds_overdue, refunds_failed, orphan_payments_unresolved,
 over_returns_unresolved, disputes_open) stand until

@@ -115,6 +115,9 @@ SPOILED = {
         INSERT INTO orphan_payments (payment_intent_id, amount_cents, currency, received_at, refund_after)
         VALUES ('pi_x', 100, 'CAD', '2027-01-01', '2027-01-01')
     """,
+    "an open payment of a cart that was changed since": """
+        UPDATE checkouts SET status = 'open', order_id = NULL
+    """,
     "two open checkouts of one cart": """
         DROP INDEX checkouts_one_open_per_cart;
         UPDATE checkouts SET status = 'open', order_id = NULL, cart_id = (SELECT max(id::text)::uuid FROM carts)
@@ -140,7 +143,8 @@ ALSO_SPOILED = {
     "an item that is neither booked nor given back": "UPDATE order_items SET earnings_status = 'scheduled'",
     "an order whose refunds or status do not add up": "UPDATE orders SET refunded_cad = 0",
     "a password's hash left behind": """
-        UPDATE checkouts SET status = 'cancelled', order_id = NULL, buyer = '{"password_hash": "x"}'
+        UPDATE checkouts SET status = 'cancelled', order_id = NULL, buyer = '{"password_hash": "x"}',
+                             intent_closed_at = created_at
     """,
     "an order that was not told once": """
         INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at)

@@ -119,7 +119,7 @@ def test_a_price_that_changed_is_shown_before_credits_are_touched(world: World) 
 
     assert (answer.status, answer.code) == (409, "PRICE_CHANGED")
     assert (answer.body["old_total_cad"], answer.body["new_total_cad"]) == ("40.50", "45.00")
-    assert student.account == (Decimal("20.00"), Decimal("20.00"))  # the payment that is open stands
+    assert student.account == (Decimal("20.00"), Decimal("0.00"))  # the dearer payment is withdrawn
     student.starts(credits_cad="all")
     assert (student.started["total_cad"], student.started["amount_cad"]) == ("45.00", "25.00")
     assert student.account == (Decimal("20.00"), Decimal("20.00"))

@@ -94,10 +94,19 @@ def test_what_stripe_said_last_is_what_is_answered_in_between(world: World, gues
     assert [told(guest), told(guest)] == [("failed", None), ("failed", None)]
 
 
-def test_a_payment_that_was_withdrawn_is_told_as_stripe_tells_it(world: World, guest: Guest) -> None:
-    world.connection.execute("UPDATE checkouts SET status = 'cancelled'")
+def test_a_payment_that_was_withdrawn_has_failed_unless_it_is_on_its_way(
+    world: World, shop: Shop, guest: Guest
+) -> None:
+    guest.chooses(shop.wanted(14))
+    assert [told(guest), told(guest)] == [("failed", None), ("failed", None)]
 
-    assert [told(guest), told(guest)] == [("requires_payment", None), ("requires_payment", "3")]
+    world.stripe.dashboard.let_bank_answer("later")
+    guest.pays()
+    world.clock.advance(seconds=3)
+    assert [told(guest), told(guest)] == [("processing", None), ("processing", "3")]
+    world.stripe.dashboard.conclude(guest.intent_id)
+    world.clock.advance(seconds=3)
+    assert told(guest) == ("settled", None)
 
 
 def test_an_order_is_told_at_once_whoever_settled_it(world: World, guest: Guest) -> None:

@@ -41,6 +41,7 @@ REFUSALS = {
     "INSUFFICIENT_CREDITS",
     "AMOUNT_TOO_SMALL",
     "SLOTS_UNAVAILABLE",
+    "PAYMENT_IN_PROGRESS",
     "PAYMENT_RETURNED",
     "USER_ALREADY_EXISTS",
 }
@@ -164,7 +165,7 @@ class Buyers(RuleBasedStateMachine):
     def somebody_sends_the_form(self, place: int, wish: str | None) -> None:
         buyer = self.buyer(place)
         wishes = {"credits_cad": wish} if wish and place < len(self.students) else {}
-        before = buyer.cart
+        before, orders = buyer.cart, self.world.count("orders")
         answer = buyer.sends_form(**wishes)
         if answer.status != 201:
             assert answer.code in REFUSALS, answer.text
@@ -178,11 +179,14 @@ class Buyers(RuleBasedStateMachine):
         assert started["total_cad"] == started["subtotal_cad"] - started["discount_cad"]
         assert started["amount_cad"] == started["total_cad"] - started["credits_applied_cad"]
         assert started["amount_cad"] == 0 or started["amount_cad"] >= Decimal("0.50")
-        assert started["credits_applied_cad"] <= Decimal(before["credits_available_cad"])
-        assert (started["total_cad"], started["discount_cad"]) == (
-            Decimal(before["total_cad"]),
-            Decimal(before["discount_cad"]),
-        )
+        without_card = int(answer.body["status"] == "settled" and started["amount_cad"] == 0)
+        if self.world.count("orders") - orders == without_card:
+            # else an older payment was booked first: its order is the answer, or the rest is asked for
+            assert started["credits_applied_cad"] <= Decimal(before["credits_available_cad"])
+            assert (started["total_cad"], started["discount_cad"]) == (
+                Decimal(before["total_cad"]),
+                Decimal(before["discount_cad"]),
+            )
         if intent_id := answer.body["payment_intent_id"]:
             (intent,) = [i for i in self.world.stripe.all("payment_intent") if i["id"] == intent_id]
             assert intent["amount"] == started["amount_cad"] * 100

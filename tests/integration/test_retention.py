@@ -172,7 +172,7 @@ def test_a_cancelled_checkout_is_kept_as_long_as_stripe_may_still_take_its_payme
 
 
 @pytest.mark.parametrize("status", ["open", "processing"])
-def test_one_that_may_still_be_paid_loses_its_hash_and_nothing_else(archive: Archive, status: str) -> None:
+def test_one_that_got_no_intent_loses_its_hash_and_nothing_else(archive: Archive, status: str) -> None:
     old = archive.checkout(
         status, created_at=NOW - 2 * DAY - MOMENT, buyer={"email": "a@exemple.ca", "password_hash": "x"}
     )
@@ -181,6 +181,14 @@ def test_one_that_may_still_be_paid_loses_its_hash_and_nothing_else(archive: Arc
     assert archive.run() == {"password_hashes_forgotten": 1}
     buyers = dict(archive.connection.execute("SELECT id, buyer FROM checkouts").fetchall())
     assert buyers == {old: {"email": "a@exemple.ca"}, fresh: {"password_hash": "x"}}
+
+
+def test_a_hash_stays_while_its_intent_may_be_paid(archive: Archive) -> None:
+    archive.checkout("processing", created_at=NOW - 9 * DAY, buyer={"password_hash": "x"})
+    archive.connection.execute("UPDATE checkouts SET payment_intent_id = 'pi_1'")
+
+    with nothing_written(archive.connection):
+        assert archive.run() == {}
 
 
 # --- Sessions, events, coupons ----------------------------------------------------------------------------------

@@ -550,7 +550,8 @@ def test_a_payment_of_an_older_cart_books_what_it_showed_and_leaves_the_rest(
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
     old = guest.started
     guest.chooses(wanted(shop.course, TWO)).pays()
-    new = guest.starts().started  # Stripe will not withdraw what was paid
+    answer = guest.sends_form()  # Stripe will not withdraw what was paid
+    assert (answer.code, answer.body["checkout_id"]) == ("PAYMENT_IN_PROGRESS", old["checkout_id"])
     world.webhooks()
 
     assert rows(world, "SELECT start_datetime FROM appointments") == [(TEN,)]
@@ -559,7 +560,6 @@ def test_a_payment_of_an_older_cart_books_what_it_showed_and_leaves_the_rest(
     ]
     (left,) = guest.cart["items"]
     assert (left["start"], left["hold_expired"]) == ("2027-01-20T14:00:00-05:00", False)
-    assert new["checkout_id"] != old["checkout_id"]
 
 
 def test_a_session_that_was_taken_out_of_the_cart_is_booked_when_its_older_checkout_was_paid(
@@ -573,10 +573,17 @@ def test_a_session_that_was_taken_out_of_the_cart_is_booked_when_its_older_check
     assert guest.cart["items"] == []
 
 
+def leave_it_payable(world: World) -> None:
+    """A withdrawn checkout whose intent is taken for closed and is not: nothing we do leaves one, an error might."""
+    world.connection.execute("UPDATE checkouts SET intent_closed_at = created_at WHERE status = 'cancelled'")
+
+
 def test_a_session_paid_through_two_checkouts_is_refunded_the_second_time(world: World, shop: Shop) -> None:
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
     first = guest.intent_id
-    guest.chooses(wanted(shop.course, TWO, tutor=shop.cote)).pays().starts().pays()
+    guest.chooses(wanted(shop.course, TWO, tutor=shop.cote)).pays()
+    leave_it_payable(world)
+    guest.starts().pays()
     assert len(world.webhooks()) == 2
 
     assert rows(world, "SELECT start_datetime, status FROM appointments ORDER BY 1") == [
@@ -624,7 +631,9 @@ def test_a_session_booked_by_one_payment_and_cancelled_is_not_booked_by_another(
 def test_the_same_whatever_order_the_news_comes_in(world: World, shop: Shop) -> None:
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
     first = guest.intent_id
-    guest.chooses(wanted(shop.course, TWO)).pays().starts().pays()
+    guest.chooses(wanted(shop.course, TWO)).pays()
+    leave_it_payable(world)
+    guest.starts().pays()
     for message in reversed(world.stripe.webhooks.take("payment_intent.succeeded")):
         world.deliver(message)
 

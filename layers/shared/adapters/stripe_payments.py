@@ -101,12 +101,6 @@ class StripePayments:
         return _payment(self._intents.create(intent, {"idempotency_key": key}))
 
     @_translated
-    def revise_intent(self, intent_id: str, receipt_email: str | None) -> Payment:
-        if receipt_email is None:
-            return _payment(self._intents.retrieve(intent_id))
-        return _payment(self._intents.update(intent_id, {"receipt_email": receipt_email}))
-
-    @_translated
     def find_intent(self, intent_id: str) -> Payment:
         return _payment(self._intents.retrieve(intent_id))
 

@@ -79,6 +79,9 @@ CATALOGUE: Mapping[str, Sentence] = {
     "PAYMENT_UNAVAILABLE": Sentence(
         503, "Le service de paiement ne répond pas. Rien n'a été débité. Veuillez réessayer dans un instant."
     ),
+    "PAYMENT_IN_PROGRESS": Sentence(
+        409, "Un paiement de ce panier est en cours ou vient d'aboutir. Suivez-le avant de payer de nouveau."
+    ),
     "PAYMENT_RETURNED": Sentence(409, "Ce paiement n'a pas pu être réservé et vous sera remboursé."),
     # appointments, orders
     "APPOINTMENT_NOT_FOUND": Sentence(404, "Rendez-vous introuvable"),

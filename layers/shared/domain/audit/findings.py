@@ -87,10 +87,15 @@ ORDERS: Mapping[str, str] = {
     "two open checkouts of one cart": """
         SELECT cart_id FROM checkouts WHERE status IN ('open', 'processing') GROUP BY 1 HAVING count(*) > 1
     """,
+    "an open payment of a cart that was changed since": """
+        SELECT checkouts.id FROM checkouts JOIN carts ON carts.id = checkouts.cart_id
+         WHERE status IN ('open', 'processing') AND cart_version <> version
+    """,
     "a password's hash left behind": """
         SELECT id FROM checkouts
          WHERE (status IN ('settled', 'refunded') AND buyer IS NOT NULL)
-            OR (status IN ('cancelled', 'failed') AND buyer ? 'password_hash')
+            OR (status IN ('cancelled', 'failed') AND buyer ? 'password_hash'
+                AND (payment_intent_id IS NULL OR intent_closed_at IS NOT NULL))
     """,
 }
 

@@ -83,6 +83,12 @@ def take_out_sold(
     queries.advance_version(connection, cart_id, now)
 
 
+def let_go(connection: Connection[Any], item_ids: Sequence[UUID], now: datetime) -> None:
+    """The sessions stay in their locked cart, and anybody may have their times."""
+    queries.lapse_holds(connection, item_ids, now)
+    claims.release(connection, item_ids)
+
+
 def take_newer_holds(
     connection: Connection[Any],
     cart_id: UUID | None,

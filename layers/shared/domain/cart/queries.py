@@ -185,10 +185,10 @@ def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expire
     )
 
 
-def lapse_holds(connection: Connection[Any], ids: Sequence[UUID], now: datetime) -> None:
+def lapse_holds(connection: Connection[Any], ids: Iterable[UUID], now: datetime) -> None:
     """Items whose holds are given up before their time."""
     connection.execute(
-        "UPDATE cart_items SET hold_expires_at = %(now)s WHERE id = ANY(%(ids)s)",
+        "UPDATE cart_items SET hold_expires_at = %(now)s WHERE id = ANY(%(ids)s) AND hold_expires_at > %(now)s",
         {"ids": list(ids), "now": now},
     )
 

@@ -41,15 +41,20 @@ class Checkout:
     account_created: bool
     signed_in_at: datetime | None
     followed_at: datetime | None
+    followed_status: str | None
     intent_closed_at: datetime | None
 
     @property
     def stored_status(self) -> str:
-        """How it stands as far as is known here, for the buyer; one that was withdrawn is payable until it is not."""
+        """How it stands for the buyer as far as is known here.
+
+        The payment of one that was withdrawn may still be on its way: what Stripe said of it last.
+        """
         if self.status in ("processing", "settled", "refunded"):
             return self.status
-        withdrawn = self.status == "cancelled" and self.payment_intent_id and self.intent_closed_at is None
-        return "requires_payment" if self.status == "open" or withdrawn else "failed"
+        if self.status == "cancelled" and self.intent_closed_at is None and self.followed_status:
+            return self.followed_status
+        return "requires_payment" if self.status == "open" else "failed"
 
     @property
     def sessions(self) -> Sequence[SnapshotItem]:

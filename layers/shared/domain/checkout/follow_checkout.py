@@ -68,6 +68,7 @@ def follow_checkout(
         status = None
         if queries.claim_question(connection, checkout_id, now, QUESTION_PAUSE).fetchone():
             status = _catch_up(connection, payments, checkout, environment, now)
+            queries.note_answer(connection, checkout_id, status)
         checkout = queries.select_checkout(connection, checkout_id).fetchone() or checkout
         if checkout.status not in ("settled", "refunded"):
             return _without_order(status) if status else _stored(checkout, now)
@@ -111,6 +112,8 @@ def _catch_up(
             note_cancelled(connection, payment, now)
         case "requires_payment" if checkout.status == "processing":
             reopen(connection, checkout.id)
+    if payment.status == "requires_payment" and checkout.status == "cancelled":
+        return "failed"  # it was withdrawn, and is about to be cancelled there as well
     return {"requires_payment": "requires_payment", "processing": "processing"}.get(payment.status, "failed")
 
 

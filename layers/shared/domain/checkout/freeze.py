@@ -1,6 +1,6 @@
 """Freezing a cart: everything is checked one last time, in one transaction, and stored as it will be booked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -27,16 +27,26 @@ from domain.ids import new_id
 from domain.transactions import retried_on_deadlock
 
 
+class NotClosed(Exception):
+    """Checkouts of the cart that may still be paid, and that ask for something else than it would now.
+
+    Nothing was written. The cart can be frozen once they are closed.
+    """
+
+    def __init__(self, checkouts: Sequence[Checkout]) -> None:
+        super().__init__([checkout.id for checkout in checkouts])
+        self.checkouts = checkouts
+
+
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A checkout ready to be paid, and the intent of an older state of the cart that must not be paid any more."""
+    """A checkout ready to be paid."""
 
     id: UUID
     user_id: UUID | None
     quote: Quote
     receipt_email: str | None
     intent_id: str | None
-    stale_intent_id: str | None
 
     @classmethod
     def of(cls, checkout: Checkout) -> "Frozen":
@@ -53,7 +63,6 @@ class Frozen:
             ),
             receipt_email=checkout.buyer["email"] if checkout.buyer else None,
             intent_id=checkout.payment_intent_id,
-            stale_intent_id=None,
         )
 
 
@@ -68,10 +77,16 @@ def freeze_what_is_left(
 ) -> Frozen | None:
     """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
 
-    The database says who has the last use of a coupon. Refuses as `start_checkout` does.
+    The database says who has the last use of a coupon. Raises NotClosed; refuses as `start_checkout` does.
     """
     try:
         return _freeze(connection, buyer, account, form, keyed, now, max_holds)
+    except Refused as refusal:
+        if refusal.code != "CART_EMPTY":
+            raise
+        if payable := queries.lock_payable(connection, buyer).fetchall():
+            raise NotClosed(payable) from refusal
+        raise
     except CheckViolation as error:
         if coupons.is_used_up(error):
             raise coupons.used_up() from error
@@ -96,9 +111,10 @@ def _freeze(
         offerings_answer = ask_offerings(connection, {item.course_id for item in cart.items})
         rates_answer = queries.select_tutor_rates(connection, cart.possible_tutors)
         email_answer = accounts.email_is_taken(connection, account.email) if account else None
-        open_answer = queries.lock_checkout(connection, open_for_cart=cart.id)
+        payable_answer = queries.lock_payable(connection, buyer)
         offerings = read_offerings(offerings_answer)
         rates = dict(rates_answer.fetchall())
+        open_one = _only_open(payable_answer.fetchall())
         if email_answer and email_answer.fetchone():
             raise Refused("USER_ALREADY_EXISTS")
         current = purchase.reprice(connection, cart, offerings, now)
@@ -107,13 +123,21 @@ def _freeze(
             if cart.coupon:
                 cart.coupon.require_usable(now)
             priced = quote(cart, rates, form.credits_cad, now)
-            already_open = open_answer.fetchone()
             billing = form.billing.model_dump()
-            frozen = _store(connection, buyer, account, billing, cart, priced, already_open, now)
+            frozen = _store(connection, buyer, account, billing, cart, priced, open_one, now)
             if keyed:
                 tie_checkout(connection, keyed, frozen.id)
             return frozen
+        if open_one:
+            raise NotClosed([open_one])
     raise _price_changed(cart, current, now)
+
+
+def _only_open(payable: Sequence[Checkout]) -> Checkout | None:
+    """What the cart is being paid with, if anything, when nothing that was withdrawn can be paid any more."""
+    if withdrawn := [checkout for checkout in payable if checkout.status == "cancelled"]:
+        raise NotClosed(withdrawn)
+    return payable[0] if payable else None
 
 
 def _price_changed(before: Cart, after: Cart, now: datetime) -> Refused:
@@ -137,15 +161,16 @@ def _store(
     already_open: Checkout | None,
     now: datetime,
 ) -> Frozen:
-    """A checkout of that cart, with what it reserves of its coupon and of the buyer's credits."""
+    """A checkout of that cart, with what it reserves of its coupon and of the buyer's credits: the open one if it is
+    the same but for the address.
+    """
     receipt_email = account.email if account else None
     details = asdict(account) if account else None
-    if already_open and _is_same(already_open, cart, priced, now):
-        queries.revise_buyer(connection, already_open.id, details, billing)
-        intent_id = already_open.payment_intent_id
-        return Frozen(already_open.id, buyer.user_id, priced, receipt_email, intent_id, None)
     if already_open:
-        queries.cancel_checkout(connection, already_open.id)
+        if not _is_same(already_open, details, cart, priced, now):
+            raise NotClosed([already_open])
+        queries.revise_billing(connection, already_open.id, billing)
+        return Frozen(already_open.id, buyer.user_id, priced, receipt_email, already_open.payment_intent_id)
     checkout_id = new_id()
     queries.insert_checkout(
         connection,
@@ -173,14 +198,14 @@ def _store(
         coupons.reserve(connection, checkout_id, cart.coupon.id, now)
     if buyer.user_id and priced.credits_applied_cad:
         ledger.reserve(connection, checkout_id, buyer.user_id, priced.credits_applied_cad, now)
-    stale = already_open.payment_intent_id if already_open else None
-    return Frozen(checkout_id, buyer.user_id, priced, receipt_email, None, stale)
+    return Frozen(checkout_id, buyer.user_id, priced, receipt_email, None)
 
 
-def _is_same(checkout: Checkout, cart: Cart, priced: Quote, now: datetime) -> bool:
-    """Whether an open checkout would book and charge exactly what the cart would now."""
+def _is_same(checkout: Checkout, details: Any, cart: Cart, priced: Quote, now: datetime) -> bool:
+    """Whether an open checkout would book and charge exactly what the cart would now, for the same person."""
     return (
-        checkout.cart_version == cart.version
+        checkout.buyer == details
+        and checkout.cart_version == cart.version
         and checkout.amount_cents == priced.amount_cents
         and checkout.credits_applied_cad == priced.credits_applied_cad
         and now < checkout.expires_at

@@ -19,7 +19,7 @@ def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Ch
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
                amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
-               followed_at, intent_closed_at
+               followed_at, followed_status, intent_closed_at
           FROM checkouts WHERE id = %(id)s
         """,
         {"id": checkout_id},
@@ -38,21 +38,37 @@ def lock_cart_of(connection: Connection[Any], checkout_id: UUID) -> None:
         )
 
 
-def lock_checkout(
-    connection: Connection[Any], *, checkout_id: UUID | None = None, open_for_cart: UUID | None = None
-) -> Cursor[Checkout]:
-    """That checkout, or the one a cart is being paid with, locked until the transaction ends."""
+def lock_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Checkout]:
+    """That checkout, locked until the transaction ends."""
     return connection.cursor(row_factory=class_row(Checkout)).execute(
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
                amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
-               followed_at, intent_closed_at
-          FROM checkouts
-         WHERE id = %(id)s OR (cart_id = %(cart_id)s AND status IN ('open', 'processing'))
-           FOR UPDATE
+               followed_at, followed_status, intent_closed_at
+          FROM checkouts WHERE id = %(id)s FOR UPDATE
         """,
-        {"id": checkout_id, "cart_id": open_for_cart},
+        {"id": checkout_id},
+    )
+
+
+def lock_payable(connection: Connection[Any], buyer: Buyer) -> Cursor[Checkout]:
+    """The checkouts of the buyer's cart that may still be paid, locked until the transaction ends.
+
+    At most one is what the cart is being paid with. The others were withdrawn, and their intents are not closed yet.
+    """
+    return connection.cursor(row_factory=class_row(Checkout)).execute(
+        """
+        SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
+               buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+               followed_at, followed_status, intent_closed_at
+          FROM checkouts
+         WHERE cart_id = find_cart(%(user_id)s, %(session_hash)s)
+           AND (status IN ('open', 'processing') OR (status = 'cancelled' AND intent_closed_at IS NULL))
+         ORDER BY created_at, id FOR UPDATE
+        """,
+        {"user_id": buyer.user_id, "session_hash": buyer.session_hash},
     )
 
 
@@ -75,19 +91,45 @@ def _json(details: Any) -> Jsonb | None:
     return None if details is None else Jsonb(details)
 
 
-def revise_buyer(connection: Connection[Any], checkout_id: UUID, buyer: Any, billing: Any) -> None:
-    """The person corrected the form of a checkout that is still open."""
+def revise_billing(connection: Connection[Any], checkout_id: UUID, billing: Any) -> None:
+    """The person corrected the address of a checkout that is still open."""
     connection.execute(
-        "UPDATE checkouts SET buyer = %(buyer)s, billing = %(billing)s WHERE id = %(id)s",
-        {"id": checkout_id, "buyer": _json(buyer), "billing": Jsonb(billing)},
+        "UPDATE checkouts SET billing = %(billing)s WHERE id = %(id)s",
+        {"id": checkout_id, "billing": Jsonb(billing)},
     )
 
 
-def cancel_checkout(connection: Connection[Any], checkout_id: UUID) -> None:
-    """What it had reserved is free again, and the password's hash forgotten (0010)."""
+def withdraw_checkouts(connection: Connection[Any], cart_id: UUID) -> None:
+    """What a locked cart is being paid with, if anything, is cancelled; what it had reserved is free again (0021)."""
     connection.execute(
-        "UPDATE checkouts SET status = 'cancelled' WHERE id = %(id)s AND status IN ('open', 'processing')",
-        {"id": checkout_id},
+        """
+        UPDATE checkouts SET status = 'cancelled'
+         WHERE cart_id = %(cart_id)s AND status IN ('open', 'processing')
+        """,
+        {"cart_id": cart_id},
+    )
+
+
+def cancel_checkout(connection: Connection[Any], checkout_id: UUID, intent_id: str | None) -> None:
+    """The same for one checkout, unless it has got another intent meanwhile."""
+    connection.execute(
+        """
+        UPDATE checkouts SET status = 'cancelled'
+         WHERE id = %(id)s AND status IN ('open', 'processing')
+           AND payment_intent_id IS NOT DISTINCT FROM %(intent_id)s
+        """,
+        {"id": checkout_id, "intent_id": intent_id},
+    )
+
+
+def close_intent(connection: Connection[Any], checkout_id: UUID, now: datetime) -> None:
+    """Cancelled, and never to be paid: what it reserved is free (0021), who wanted to buy is forgotten."""
+    connection.execute(
+        """
+        UPDATE checkouts SET status = 'cancelled', intent_closed_at = %(now)s, buyer = NULL
+         WHERE id = %(id)s AND status IN ('open', 'processing', 'cancelled')
+        """,
+        {"id": checkout_id, "now": now},
     )
 
 
@@ -146,16 +188,18 @@ def refund_checkout(connection: Connection[Any], checkout_id: UUID, now: datetim
 
 
 def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) -> Cursor[Any]:
-    """The id of the last checkout that became an order of the buyer's, when their cart was left alone after it."""
+    """The id of the last order of the buyer's, or out of their cart, when that cart was left alone after it."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
         WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id)
-        SELECT checkouts.id FROM checkouts, cart
+        SELECT checkouts.id FROM cart, checkouts JOIN orders ON orders.id = checkouts.order_id
          WHERE checkouts.status = 'settled' AND settled_at > %(since)s
-           AND (user_id = %(user_id)s OR checkouts.cart_id = cart.id AND checkouts.session_hash = %(session_hash)s)
+           AND (checkouts.user_id = %(user_id)s
+                OR checkouts.cart_id = cart.id
+                   AND (%(user_id)s::uuid IS NOT NULL OR checkouts.session_hash = %(session_hash)s))
            AND NOT EXISTS (SELECT FROM cart_items AS item WHERE item.cart_id = cart.id
                               AND (item.created_at > settled_at OR item.removed_at > settled_at))
-         ORDER BY settled_at DESC LIMIT 1
+         ORDER BY settled_at DESC, order_number DESC LIMIT 1
         """,
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "since": since},
     )
@@ -176,6 +220,29 @@ def claim_question(
         RETURNING id
         """,
         {"id": checkout_id, "now": now, "pause": pause},
+    )
+
+
+def note_answer(connection: Connection[Any], checkout_id: UUID, status: str) -> None:
+    """What the payment service said, for who asks again within its pause."""
+    connection.execute(
+        "UPDATE checkouts SET followed_status = %(status)s WHERE id = %(id)s",
+        {"id": checkout_id, "status": status},
+    )
+
+
+def select_opened(connection: Connection[Any], buyer: Buyer, email: str, since: datetime) -> Cursor[Any]:
+    """The id of the checkout of the buyer's cart that opened the account with that e-mail.
+
+    Only while whoever follows it is signed in by it.
+    """
+    return connection.cursor(row_factory=tuple_row).execute(
+        """
+        SELECT checkouts.id FROM checkouts JOIN users ON users.id = checkouts.user_id
+         WHERE cart_id = find_cart(%(user_id)s, %(session_hash)s) AND account_created AND signed_in_at IS NULL
+           AND settled_at > %(since)s AND users.email = %(email)s::citext
+        """,
+        {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "email": email, "since": since},
     )
 
 

@@ -13,8 +13,9 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from domain.checkout.close import close, note_closed
 from domain.checkout.settle import settle
-from domain.payments.gateway import Payment, PaymentRefused, Payments
+from domain.payments.gateway import Payment, Payments
 from domain.webhooks.outbox import Environment
 
 SETTLES_BY_ITSELF = timedelta(minutes=2)
@@ -66,7 +67,7 @@ def reconcile(
 def note_cancelled(connection: Connection[Any], payment: Payment, now: datetime) -> None:
     """The payment service says that an intent was cancelled: so is its checkout, and the buyer is forgotten."""
     if payment.checkout_id:
-        _close(connection, payment.checkout_id, payment.intent_id, now)
+        note_closed(connection, payment.checkout_id, payment.intent_id, now)
 
 
 def mark_processing(connection: Connection[Any], payment: Payment) -> None:
@@ -91,22 +92,27 @@ def reopen(connection: Connection[Any], checkout_id: UUID) -> None:
 def _take_next(connection: Connection[Any], now: datetime) -> Pending | None:
     """The checkout that was not asked about for longest, which nobody else is asking about.
 
-    One that nobody pays is asked about ever less often, always within an eighth of its age, until it expires.
+    First those that were withdrawn: what their buyers do not want any more is not to be paid. One that nobody pays
+    is asked about ever less often, always within an eighth of its age, until it expires.
     """
     return (
         connection.cursor(row_factory=class_row(Pending))
         .execute(
             """
             UPDATE checkouts SET asked_at = %(now)s
-             WHERE id = (
-                   SELECT id FROM checkouts
-                    WHERE (status IN ('open', 'processing') OR (status = 'cancelled' AND intent_closed_at IS NULL))
+             WHERE id = coalesce(
+                  (SELECT id FROM checkouts
+                    WHERE status = 'cancelled' AND intent_closed_at IS NULL
+                      AND (asked_at IS NULL OR asked_at <= %(now)s - %(asked_already)s)
+                    ORDER BY asked_at NULLS FIRST, created_at LIMIT 1 FOR UPDATE SKIP LOCKED),
+                  (SELECT id FROM checkouts
+                    WHERE status IN ('open', 'processing')
                       AND created_at <= %(now)s - %(settles_by_itself)s
                       AND (asked_at IS NULL OR asked_at <= %(now)s - CASE
                               WHEN status = 'open' AND expires_at > %(now)s
                               THEN greatest(%(asked_already)s, (asked_at - created_at) / 8)
                               ELSE %(asked_already)s END)
-                    ORDER BY asked_at NULLS FIRST, created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+                    ORDER BY asked_at NULLS FIRST, created_at LIMIT 1 FOR UPDATE SKIP LOCKED))
             RETURNING id, status::text, payment_intent_id, expires_at
             """,
             {"now": now, "settles_by_itself": SETTLES_BY_ITSELF, "asked_already": ASKED_ALREADY},
@@ -122,43 +128,24 @@ def _compare(
     environment: Environment,
     now: datetime,
 ) -> Outcome:
-    to_be_closed = checkout.status == "cancelled" or now >= checkout.expires_at
+    expired = now >= checkout.expires_at
+    if checkout.status == "cancelled":
+        return close(connection, payments, checkout, environment, now)
     if checkout.payment_intent_id is None:
         # Its intent, if one was made, was never given to anybody who could pay it.
-        return _close(connection, checkout.id, None, now) if to_be_closed else "waiting"
+        return close(connection, payments, checkout, environment, now) if expired else "waiting"
     payment = payments.find_intent(checkout.payment_intent_id)
-    if payment.status == "requires_payment" and to_be_closed:
-        try:
-            payments.cancel_intent(payment.intent_id)
-        except PaymentRefused:  # it was paid, or cancelled, since we asked
-            payment = payments.find_intent(payment.intent_id)
-        else:
-            return _close(connection, checkout.id, payment.intent_id, now)
     match payment.status:
         case "succeeded":
             settle(connection, checkout.id, payment, environment, now)
             return "settled"
         case "cancelled":
-            return _close(connection, checkout.id, payment.intent_id, now)
+            note_closed(connection, checkout.id, payment.intent_id, now)
+            return "cancelled"
         case "processing":
             mark_processing(connection, payment)
             return "processing"
-        case _:
-            reopen(connection, checkout.id)
-            return "waiting"
-
-
-def _close(connection: Connection[Any], checkout_id: UUID, intent_id: str | None, now: datetime) -> Outcome:
-    """Cancelled, and never to be paid: what it reserved is free (0010), who wanted to buy is forgotten.
-
-    A checkout that has got another intent meanwhile stays as it is.
-    """
-    connection.execute(
-        """
-        UPDATE checkouts SET status = 'cancelled', intent_closed_at = %(now)s, buyer = NULL
-         WHERE id = %(id)s AND status IN ('open', 'processing', 'cancelled')
-           AND payment_intent_id IS NOT DISTINCT FROM %(intent_id)s
-        """,
-        {"id": checkout_id, "intent_id": intent_id, "now": now},
-    )
-    return "cancelled"
+    if expired:
+        return close(connection, payments, checkout, environment, now)
+    reopen(connection, checkout.id)
+    return "waiting"

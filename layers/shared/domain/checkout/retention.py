@@ -15,13 +15,15 @@ KEPT_ONCE_ABANDONED = timedelta(hours=24)
 def forget_hashes(connection: Connection[Any], now: datetime, at_most: int) -> int:
     """Null the password hashes of up to `at_most` checkouts that were left open long after they could be paid.
 
-    Whatever ends a checkout has forgotten its own (0010). Should one of these be paid after all, its account is
-    opened without a password, and the person asks for a new one.
+    Not while an intent is not known to be closed: should it be paid after all, it opens the account with the chosen
+    password (decision 19). Closing it is what reconciliation does, and an alarm tells when it cannot.
     """
     return connection.execute(
         """
         WITH stale AS MATERIALIZED (
-            SELECT id FROM checkouts WHERE expires_at < %(until)s AND buyer ? 'password_hash'
+            SELECT id FROM checkouts
+             WHERE expires_at < %(until)s AND buyer ? 'password_hash'
+               AND (payment_intent_id IS NULL OR intent_closed_at IS NOT NULL)
              ORDER BY expires_at LIMIT %(at_most)s FOR NO KEY UPDATE SKIP LOCKED)
         UPDATE checkouts SET buyer = buyer - 'password_hash' FROM stale WHERE checkouts.id = stale.id
         """,

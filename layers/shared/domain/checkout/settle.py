@@ -87,7 +87,7 @@ def _settle(
 ) -> UUID | None:
     with connection.pipeline(), connection.transaction():
         queries.lock_cart_of(connection, checkout_id)
-        checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
+        checkout = queries.lock_checkout(connection, checkout_id).fetchone()
         if checkout is None:
             raise UnknownCheckout(checkout_id)
         if checkout.payment_intent_id not in (None, payment.intent_id) or _is_bought_without_card(checkout):
@@ -121,7 +121,7 @@ def settle_without_card(
     """
     with connection.pipeline(), connection.transaction():
         queries.lock_cart_of(connection, checkout_id)
-        checkout = queries.lock_checkout(connection, checkout_id=checkout_id).fetchone()
+        checkout = queries.lock_checkout(connection, checkout_id).fetchone()
         if checkout is None or checkout.amount_cents:
             raise ValueError(f"checkout {checkout_id} has a card to charge")
         if checkout.status != "open":
@@ -179,10 +179,10 @@ def _book(
     insert_appointments(
         connection, account.id, [_appointment(booking) for booking in bookings if booking.booked], now
     )
-    if checkout.cart_id:
-        purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
     owner_id = account.id if account_created else checkout.user_id
     queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, account_created, now)
+    if checkout.cart_id:  # whatever else that cart is being paid with is withdrawn (0021)
+        purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
     if checkout.coupon_id and checkout.coupon_code:
         coupons.redeem(
             connection,

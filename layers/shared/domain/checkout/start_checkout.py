@@ -1,5 +1,7 @@
 """Starting to pay: the cart is checked one last time, frozen, and given a payment to confirm."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,11 +12,12 @@ from domain.accounts import accounts
 from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
 from domain.accounts.contacts import read_email, read_phone
-from domain.accounts.passwords import hash_password
+from domain.accounts.passwords import hash_password, is_password
 from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
 from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
-from domain.checkout.freeze import Frozen, freeze_what_is_left
+from domain.checkout.close import note_closed, withdraw_and_close
+from domain.checkout.freeze import Frozen, NotClosed, freeze_what_is_left
 from domain.checkout.models import (
     CheckoutStarted,
     StartCheckout,
@@ -35,7 +38,7 @@ from domain.payments.gateway import (
 )
 from domain.webhooks.outbox import Environment
 
-TRIES = 3
+TRIES = 5
 
 
 def start_checkout(
@@ -52,13 +55,15 @@ def start_checkout(
 ) -> CheckoutStarted:
     """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
 
+    Only once every other payment of the cart can no longer be made, or is booked (decision 19).
+
     `keyed` is the request's idempotency key, which the checkout is tied to; `begun_id` the checkout that was begun
     under it before: when it became an order, the order is the answer. So it is when the cart is empty because it
     has just been bought, in another tab.
 
     Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
     PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, HOLD_LIMIT, PRICE_CHANGED, COUPON_INVALID,
-    INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_UNAVAILABLE.
+    INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_IN_PROGRESS, PAYMENT_RETURNED, PAYMENT_UNAVAILABLE.
     """
     account = None if buyer.user_id else _read_account(form)
     begun = queries.select_checkout(connection, begun_id).fetchone() if begun_id else None
@@ -66,26 +71,88 @@ def start_checkout(
         return _started(Frozen.of(begun), None, begun.order_id, publishable_key)
     try:
         for _ in range(TRIES):
-            frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now, max_holds)
-            if frozen is None:
+            try:
+                frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now, max_holds)
+            except NotClosed as found:
+                if kept := _typed_again(account, form, found.checkouts):
+                    account = kept
+                else:
+                    _close_all(connection, payments, found.checkouts, environment, now)
                 continue
-            started = _offer(connection, payments, frozen, publishable_key, environment, now)
+            started = frozen and _offer(connection, payments, frozen, publishable_key, environment, now)
             if started:
                 return started
     except PaymentsUnavailable as unavailable:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
     except Refused as refusal:
-        bought = _just_bought(connection, buyer, now) if refusal.code == "CART_EMPTY" else None
+        bought = _just_bought(connection, buyer, account, refusal, now)
         if bought is None:
             raise
         return _started(Frozen.of(bought), None, bought.order_id, publishable_key)
     raise Refused("PAYMENT_UNAVAILABLE", retry_after=5)
 
 
-def _just_bought(connection: Connection[Any], buyer: Buyer, now: datetime) -> Checkout | None:
-    """What emptied the buyer's cart, when it was their own order: a second tab asks for what the first has bought."""
-    bought = queries.select_bought(connection, buyer, now - SIGN_IN_WINDOW).fetchone()
-    return queries.select_checkout(connection, bought[0]).fetchone() if bought else None
+def _typed_again(
+    account: NewAccount | None, form: StartCheckout, checkouts: Sequence[Checkout]
+) -> NewAccount | None:
+    """The account that an open checkout would open, when the form asks for the same with the same password.
+
+    Two hashes of one password differ, so they are not compared.
+    """
+    for checkout in checkouts:
+        if account and form.account and checkout.buyer and checkout.status != "cancelled":
+            kept = NewAccount(**checkout.buyer)
+            is_same_person = replace(kept, password_hash=account.password_hash) == account
+            if (
+                kept != account
+                and is_same_person
+                and is_password(read_password(form.account), kept.password_hash)
+            ):
+                return kept
+    return None
+
+
+def _close_all(
+    connection: Connection[Any],
+    payments: Payments,
+    checkouts: Sequence[Checkout],
+    environment: Environment,
+    now: datetime,
+) -> None:
+    """Nobody is asked twice for one thing (decision 19). Refuses with PAYMENT_IN_PROGRESS what the bank has."""
+    for checkout in checkouts:
+        if withdraw_and_close(connection, payments, checkout, environment, now) == "processing":
+            raise _in_progress(checkout.id)
+
+
+def _in_progress(checkout_id: UUID) -> Refused:
+    return Refused("PAYMENT_IN_PROGRESS", facts={"checkout_id": str(checkout_id)})
+
+
+def _just_bought(
+    connection: Connection[Any],
+    buyer: Buyer,
+    account: NewAccount | None,
+    refusal: Refused,
+    now: datetime,
+) -> Checkout | None:
+    """What emptied the buyer's cart, when it was their own order: a second tab asks for what the first has bought.
+
+    Refuses with PAYMENT_IN_PROGRESS when the order is another account's, and when it has just opened the account
+    that the form asks for: whoever follows that payment is signed in.
+    """
+    since = now - SIGN_IN_WINDOW
+    if refusal.code == "USER_ALREADY_EXISTS" and account:
+        opened = queries.select_opened(connection, buyer, account.email, since).fetchone()
+        if opened:
+            raise _in_progress(opened[0]) from refusal
+    if refusal.code == "CART_EMPTY":
+        found = queries.select_bought(connection, buyer, since).fetchone()
+        bought = queries.select_checkout(connection, found[0]).fetchone() if found else None
+        if bought and not bought.belongs_to([buyer]):
+            raise _in_progress(bought.id) from refusal
+        return bought
+    return None
 
 
 def email_exists(connection: Connection[Any], text: str) -> bool:
@@ -121,8 +188,6 @@ def _offer(
     now: datetime,
 ) -> CheckoutStarted | None:
     """The payment of a frozen cart; None when it can no longer be paid and the cart has to be frozen again."""
-    if frozen.stale_intent_id:
-        _withdraw(payments, frozen.stale_intent_id)
     if frozen.quote.amount_cents == 0:
         paid_order_id = settle_without_card(connection, frozen.id, environment, now)
         return _started(frozen, None, paid_order_id, publishable_key) if paid_order_id else None
@@ -132,20 +197,21 @@ def _offer(
         if order_id is None:
             raise Refused("PAYMENT_RETURNED")
         return _started(frozen, None, order_id, publishable_key)
+    if payment.status == "processing":
+        raise _in_progress(frozen.id)
     if payment.status == "cancelled":
-        queries.cancel_checkout(connection, frozen.id)
+        queries.cancel_checkout(connection, frozen.id, payment.intent_id)
+        note_closed(connection, frozen.id, payment.intent_id, now)
         return None
     secret = fingerprint(payment.client_secret or "")
     if not queries.attach_intent(connection, frozen.id, payment.intent_id, secret).fetchone():
-        _withdraw(
-            payments, payment.intent_id
-        )  # another tab changed the cart, or gave the checkout its intent
+        _give_up(payments, payment.intent_id)  # another tab changed the cart, or gave the checkout its intent
         return None
     return _started(frozen, payment, None, publishable_key)
 
 
-def _withdraw(payments: Payments, intent_id: str) -> None:
-    """Cancel an intent. When it was paid meanwhile it stands, and settlement books its snapshot."""
+def _give_up(payments: Payments, intent_id: str) -> None:
+    """Cancel an intent that nobody was given. When another tab's buyer has paid it, settlement books it."""
     try:
         payments.cancel_intent(intent_id)
     except PaymentRefused:
@@ -157,12 +223,9 @@ def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> 
         try:
             return _new_intent(connection, payments, frozen)
         except PaymentFailed:  # this checkout would get the same answer for a day: the next try is another's
-            queries.cancel_checkout(connection, frozen.id)
+            queries.cancel_checkout(connection, frozen.id, None)
             raise
-    try:
-        return payments.revise_intent(frozen.intent_id, frozen.receipt_email)
-    except PaymentRefused:
-        return payments.find_intent(frozen.intent_id)
+    return payments.find_intent(frozen.intent_id)
 
 
 def _new_intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> Payment:

@@ -14,9 +14,7 @@ def withdraw(connection: Connection[Any], cart_id: UUID) -> None:
     The payment service is not told here: reconciliation cancels the intent, and if it was paid meanwhile settlement
     books its snapshot all the same.
     """
-    checkout = queries.lock_checkout(connection, open_for_cart=cart_id).fetchone()
-    if checkout:
-        queries.cancel_checkout(connection, checkout.id)
+    queries.withdraw_checkouts(connection, cart_id)
 
 
 def hand_over(connection: Connection[Any], cart_id: UUID, heir_id: UUID) -> None:

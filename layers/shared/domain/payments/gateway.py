@@ -85,9 +85,6 @@ class Payments(Protocol):
         Raises CustomerGone when there is no such customer.
         """
 
-    def revise_intent(self, intent_id: str, receipt_email: str | None) -> Payment:
-        """Send the receipt elsewhere."""
-
     def find_intent(self, intent_id: str) -> Payment: ...
 
     def cancel_intent(self, intent_id: str) -> None: ...
