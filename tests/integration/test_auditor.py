@@ -88,7 +88,7 @@ SPOILED = {
     """,
     "an order whose credits were not debited once, or the reverse": "UPDATE orders SET credits_applied_cad = 0.01",
     "a refund that Make was not told of once": "DELETE FROM outbox WHERE type = 'order.refunded'",
-    "an order with a discount and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
+    "a booked order with a coupon and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
     "a password's hash left behind": "UPDATE checkouts SET buyer = '{}'",
     "more sessions opened than accounts": """
         INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)
@@ -140,6 +140,10 @@ SPOILED_BESIDE_STRIPE = {
 }
 
 ALSO_SPOILED = {
+    "a booked order with a coupon and no redemption, or the reverse": """
+        DELETE FROM time_claims;
+        DELETE FROM appointments
+    """,
     "an item that is neither booked nor given back": "UPDATE order_items SET earnings_status = 'scheduled'",
     "an order whose refunds or status do not add up": "UPDATE orders SET refunded_cad = 0",
     "a password's hash left behind": """
