@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
 TORONTO = ZoneInfo("America/Toronto")
+GUEST_COOKIE = "3Jt1mZk7Qw0yVb8NfXc5Rg2HsLpUdE4aOi6TqWzYx9M"
 PASSWORD = "Demonstration-4AS"
 ADMIN = "admin@exemple.ca"
 STUDENT = "etudiante@exemple.ca"
@@ -181,6 +182,7 @@ def apply(database_url: str, password_hash: str, now: datetime) -> None:
         _insert_availability_exceptions(cursor, today)
         _insert_time_offs(cursor, today)
         _insert_coupons(cursor, today)
+        _insert_guest_cart(cursor, today)
         insert_sale(cursor, _id, today)
 
 
@@ -346,6 +348,17 @@ def _insert_time_offs(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
             "end": today + timedelta(days=12, hours=12),
             "reason": "Vacances",
         },
+    )
+
+
+def _insert_guest_cart(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
+    """The empty cart of the guest whose cookie events/cart.json and events/checkout.json bear."""
+    cursor.execute(
+        """
+        INSERT INTO carts (id, session_hash, created_at, updated_at)
+        VALUES (%(id)s, sha256(convert_to(%(cookie)s, 'UTF8')), %(today)s, %(today)s) ON CONFLICT DO NOTHING
+        """,
+        {"id": _id("cart", GUEST_COOKIE), "cookie": GUEST_COOKIE, "today": today},
     )
 
 

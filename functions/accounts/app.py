@@ -11,6 +11,7 @@ from adapters.throttling import counting_refusals, spend
 from domain.access import password_reset, profile, sign_in
 from domain.access.models import (
     Credentials,
+    NewSession,
     PasswordChange,
     PasswordReset,
     PasswordResetRequest,
@@ -20,6 +21,7 @@ from domain.access.models import (
 )
 from domain.accounts.accounts import SESSION_TTL
 from domain.accounts.contacts import read_email
+from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.throttling.limits import RESETS_OF_ADDRESS, RESETS_OF_EMAIL, SIGN_IN_FAILURES
 
@@ -106,9 +108,8 @@ def patch_me(request: Request, body: ProfileChange) -> Response[PersonView]:
 
 @app.post(
     "/v1/me/password",
-    summary="Changer son mot de passe",
+    summary="Changer son mot de passe, et rester connecté avec un nouveau jeton",
     tags=["Compte"],
-    status_code=204,
     responses=answers(
         *KEYED,
         *ANY_BODY,
@@ -116,14 +117,15 @@ def patch_me(request: Request, body: ProfileChange) -> Response[PersonView]:
         "UNAUTHENTICATED",
         "CURRENT_PASSWORD_INVALID",
         "RATE_LIMITED",
-        success=204,
     ),
 )
-def post_password(request: Request, body: PasswordChange) -> Response[None]:
+def post_password(request: Request, body: PasswordChange) -> Response[NewSession]:
     visit = Visit(request)
     with counting_refusals(visit, SIGN_IN_FAILURES, str(visit.signed_in.user_id)):
-        profile.change_password(visit.connection, visit.signed_in, body, visit.session_token or "", visit.now)
-    return visit.done()
+        session = profile.change_password(visit.connection, visit.signed_in, body, visit.now)
+    visit.set_cookie(SESSION_COOKIE, session.token, int(SESSION_TTL.total_seconds()))
+    expires_at = on_toronto_clock(session.expires_at)
+    return visit.answer(NewSession(session_token=session.token, expires_at=expires_at))
 
 
 def _as_written(email: str) -> str:

@@ -50,7 +50,10 @@ def show_cart(request: Request) -> Response[CartView]:
 def post_items(request: Request, body: AddItems) -> Response[CartView]:
     visit = Visit(request)
     with counting_successes(visit, CART_ADDS, len(body.items)):
-        cart = add_items.add_items(visit.connection, visit.buyer, body.items, visit.now, max_holds())
+        cart, owner = add_items.add_items(
+            visit.connection, visit.buyer, visit.newcomer, body.items, visit.now, max_holds()
+        )
+        visit.remember(owner)
         return visit.answer(cart, 201)
 
 
@@ -73,8 +76,14 @@ def delete_item(request: Request, item_id: UUID) -> Response[CartView]:
 )
 def put_coupon(request: Request, body: ApplyCoupon) -> Response[CartView]:
     visit = Visit(request)
-    with counting_refusals(visit, COUPON_REFUSALS):
-        return visit.answer(change_cart.apply_coupon(visit.connection, visit.buyer, body.code, visit.now))
+    with counting_refusals(visit, COUPON_REFUSALS) as counting:
+        cart, owner = change_cart.apply_coupon(
+            visit.connection, visit.buyer, visit.newcomer, body.code, visit.now
+        )
+        if owner == visit.newcomer and visit.person is None:
+            counting.keep()  # a cart was made, which a stranger may not have without limit
+        visit.remember(owner)
+        return visit.answer(cart)
 
 
 @app.delete(

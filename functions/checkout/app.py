@@ -5,7 +5,7 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Request, Response
 
-from adapters.http import SESSION_COOKIE, Visit, answers, create_resolver
+from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
 from adapters.settings import environment, max_holds, setting
 from adapters.stripe_payments import stripe_payments
@@ -14,7 +14,7 @@ from domain.accounts.accounts import SESSION_TTL
 from domain.checkout import follow_checkout, start_checkout
 from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
 from domain.idempotency import Keyed
-from domain.throttling.limits import CHECKOUTS, EMAIL_CHECKS
+from domain.throttling.limits import CHECKOUT_READS, CHECKOUTS, EMAIL_CHECKS
 
 app = create_resolver()
 
@@ -87,10 +87,13 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
     "/v1/checkout/<checkout_id>",
     summary="Suivre un paiement",
     tags=["Paiement"],
-    responses=answers("UNAUTHENTICATED", "VALIDATION_FAILED", "CHECKOUT_NOT_FOUND", "PAYMENT_UNAVAILABLE"),
+    responses=answers(
+        "UNAUTHENTICATED", "VALIDATION_FAILED", "CHECKOUT_NOT_FOUND", "PAYMENT_UNAVAILABLE", "RATE_LIMITED"
+    ),
 )
 def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]:
     visit = Visit(request)
+    spend(visit, CHECKOUT_READS)
     followed = follow_checkout.follow_checkout(
         visit.connection,
         stripe_payments(),
@@ -99,10 +102,13 @@ def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]
         visit.header("x-client-secret"),
         environment(),
         visit.now,
+        max_holds(),
     )
-    if followed.session:
-        visit.set_cookie(SESSION_COOKIE, followed.session.token, int(SESSION_TTL.total_seconds()))
-    return visit.answer(followed.state)
+    if followed.entry:
+        visit.set_cookie(SESSION_COOKIE, followed.entry.session.token, int(SESSION_TTL.total_seconds()))
+        if visit.guest and followed.entry.guest_is_gone:
+            visit.forget_cookie(CART_COOKIE)
+    return visit.answer(followed.state, retry_after=followed.retry_after)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -152,6 +153,54 @@ def test_nobody_is_shown_the_token_of_a_reset_that_waits(delivering: Delivering,
             "Masqué : ce texte porte un secret."
         ]
     assert audit(delivering) == [("webhooks.redeliver", event_id, True)]
+
+
+def excerpts(delivering: Delivering) -> list[str | None]:
+    return [row[0] for row in delivering.connection.execute("SELECT response_excerpt FROM webhook_attempts")]
+
+
+def test_what_the_receiver_answers_to_a_secret_is_not_kept(
+    delivering: Delivering, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the relay and by an administrator's replay: the answer may repeat the token."""
+    monkeypatch.setenv("MAKE_SIGNUP_WEBHOOK_URL", f"{delivering.make.url}/signup")
+    monkeypatch.setenv("MAKE_SIGNUP_WEBHOOK_SECRET", SECRET)
+    delivering.answer, delivering.make.echoes = lambda _: 500, True
+    delivering.tell("password.reset_requested")
+    delivering.pass_time(minutes=1)
+    ((event_id,),) = delivering.rows("event_id")
+    does(admin, "POST", f"deliveries/{event_id}/redeliver")
+    delivering.pass_time(minutes=1)
+
+    assert len(delivering.make.posted) >= 2
+    assert set(excerpts(delivering)) == {None}
+    detail = does(admin, "GET", f"deliveries/{event_id}")
+    assert {(one["status_code"], one["response_excerpt"]) for one in detail["failed_attempts"]} == {
+        (500, None)
+    }
+
+
+def test_what_it_answers_to_anything_else_is(delivering: Delivering) -> None:
+    """The negative control."""
+    delivering.answer, delivering.make.echoes = lambda _: 500, True
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+
+    assert {"Empêchement" in (excerpt or "") for excerpt in excerpts(delivering)} == {True}
+
+
+def test_answers_that_were_kept_before_are_forgotten_by_the_migration(delivering: Delivering) -> None:
+    delivering.tell("password.reset_requested", "booking.created")
+    delivering.connection.execute(
+        """
+        INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms, response_excerpt)
+        SELECT event_id, 1, 'auto', now(), 5, type FROM outbox
+        """
+    )
+
+    delivering.connection.execute(Path("migrations/0023_excerpts_with_secrets.sql").read_text())
+
+    assert excerpts(delivering) in ([None, "booking.created"], ["booking.created", None])
 
 
 def test_a_replay_that_fails_leaves_the_event_as_it_was(delivering: Delivering, admin: Browser) -> None:

@@ -116,7 +116,9 @@ SPOILED = {
         VALUES ('pi_x', 100, 'CAD', '2027-01-01', '2027-01-01')
     """,
     "an open payment of a cart that was changed since": """
-        UPDATE checkouts SET status = 'open', order_id = NULL
+        UPDATE checkouts SET status = 'open', order_id = NULL, cart_version = 0,
+                             cart_id = (SELECT max(id::text)::uuid FROM carts)
+         WHERE id = (SELECT max(id::text)::uuid FROM checkouts)
     """,
     "two open checkouts of one cart": """
         DROP INDEX checkouts_one_open_per_cart;

@@ -53,7 +53,9 @@ def test_a_first_visit_answers_an_empty_cart(shop: Shop) -> None:
 def test_the_second_visit_finds_the_same_cart(shop: Shop) -> None:
     guest = shop.guest()
 
-    assert shop.cart(guest) == shop.cart(guest)
+    cart = shop.added(guest, shop.wanted(9))
+
+    assert shop.cart(guest) == shop.cart(guest) == cart
     assert shop.world.count("carts") == 1
 
 

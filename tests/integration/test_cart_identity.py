@@ -12,10 +12,11 @@ import pytest
 from functions.cart import app
 from tests.support.browser import CONTEXT, Answer, Browser, http_event
 from tests.support.shop import NINE, Shop
+from tests.support.student import Student
 from tests.support.tables import contents, nothing_written
 from tests.support.world import World, toronto
 
-NAME = "cart_session_id"
+NAME = "__Host-cart_session_id"
 
 
 @pytest.fixture
@@ -54,8 +55,8 @@ type Call = Callable[[Shop, Browser], Answer]
 # --- the guest's cookie ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", ANSWERS_A_CART)
-def test_a_guest_without_a_cookie_gets_one_with_the_cart(shop: Shop, call: Call) -> None:
+@pytest.mark.parametrize("call", [add, put_coupon])
+def test_a_guest_without_a_cookie_gets_one_with_what_is_put_in_the_cart(shop: Shop, call: Call) -> None:
     answer = call(shop, shop.guest())
 
     assert answer.status in (200, 201)
@@ -67,9 +68,62 @@ def test_a_guest_without_a_cookie_gets_one_with_the_cart(shop: Shop, call: Call)
     assert attributes == {"Path": "/", "Max-Age": "2592000", "HttpOnly": "", "Secure": "", "SameSite": "Lax"}
 
 
+NOTHING_YET: dict[str, Any] = {
+    "id": None,
+    "version": 0,
+    "items": [],
+    "coupon": None,
+    "subtotal_cad": "0.00",
+    "discount_cad": "0.00",
+    "total_cad": "0.00",
+    "credits_available_cad": "0.00",
+    "currency": "CAD",
+}
+
+
+@pytest.mark.parametrize("value", [None, "", "undefined", "x" * 43])
+def test_looking_leaves_neither_a_cart_nor_a_cookie(shop: Shop, value: str | None) -> None:
+    visitor = Browser(shop.world.clock, {} if value is None else {NAME: value})
+
+    with nothing_written(shop.world.connection):
+        answers = [call(shop, visitor) for call in (look, drop_coupon)]
+        assert remove(shop, visitor).code == "ITEM_NOT_FOUND"
+
+    assert [(answer.status, answer.body, answer.cookies) for answer in answers] == [
+        (200, NOTHING_YET, [])
+    ] * 2
+
+
+def test_a_student_who_looks_sees_their_credits_and_gets_no_cart(shop: Shop) -> None:
+    student = Student(shop.world).has_credits("12.50")
+    visitor = student.browser
+
+    with nothing_written(shop.world.connection):
+        cart = shop.cart(visitor)
+
+    assert cart == NOTHING_YET | {"credits_available_cad": "12.50"}
+    assert shop.added(student.browser, shop.wanted(9))["credits_available_cad"] == "12.50"
+
+
+@pytest.mark.parametrize("call", [add, put_coupon])
+def test_a_cookie_of_the_client_s_own_making_is_none(shop: Shop, call: Call) -> None:
+    """A front end that sends `undefined` for everybody gives everybody a cart of their own."""
+    one, other = (Browser(shop.world.clock, {NAME: "undefined"}) for _ in range(2))
+    first = call(shop, one)
+    second = put_coupon(shop, other)
+
+    assert (first.status, second.status) == (201 if call is add else 200, 200)
+    assert first.body["id"] != second.body["id"]
+    assert len({one.cookies[NAME], other.cookies[NAME], "undefined"}) == 3
+    assert shop.cart(one)["id"] == first.body["id"]
+    known = {row["session_hash"] for row in shop.world.rows("SELECT session_hash FROM carts")}
+    assert hashlib.sha256(b"undefined").digest() not in known
+    assert shop.cart(Browser(shop.world.clock, {NAME: "undefined"})) == NOTHING_YET
+
+
 def test_a_guest_with_a_cookie_keeps_it(shop: Shop) -> None:
     guest = shop.guest()
-    shop.cart(guest)
+    shop.added(guest, shop.wanted(9))
 
     assert [call(shop, guest).cookies for call in EVERY_ROUTE] == [[]] * 5
 
@@ -77,7 +131,7 @@ def test_a_guest_with_a_cookie_keeps_it(shop: Shop) -> None:
 def test_every_guest_gets_another_cookie_and_another_cart(shop: Shop) -> None:
     guests = [shop.guest() for _ in range(5)]
 
-    assert len({shop.cart(guest)["id"] for guest in guests}) == 5
+    assert len({put_coupon(shop, guest).body["id"] for guest in guests}) == 5
     assert len({guest.cookies[NAME] for guest in guests}) == 5
 
 
@@ -104,7 +158,7 @@ HOSTILE = {
     "a path": "../../etc/passwd",
     "a script": "<script>alert(1)</script>",
     "NUL": "a\x00b",
-    "another line": "a\r\nSet-Cookie: session=x",
+    "another line": "a\r\nSet-Cookie: __Host-session=x",
     "as long as allowed": "x" * 200,
     "not ASCII": "é\u2028\U0001f600",
     "an id": "00000000-0000-0000-0000-000000000000",
@@ -131,16 +185,18 @@ def test_a_hostile_cookie_is_just_somebody_without_a_cart(shop: Shop, value: str
 @pytest.mark.parametrize("value", ["", "x" * 201, "x" * 10_000])
 def test_a_cookie_that_cannot_be_ours_is_replaced(shop: Shop, value: str) -> None:
     visitor = Browser(shop.world.clock, {NAME: value})
-    answer = visitor.get("/v1/cart")
+    answer = add(shop, visitor)
 
-    assert (answer.status, len(answer.cookies)) == (200, 1)
+    assert (answer.status, len(answer.cookies)) == (201, 1)
     assert len(visitor.cookies[NAME]) == 43
     assert shop.cart(visitor)["id"] == answer.body["id"]
 
 
 @pytest.mark.parametrize("cookies", [[NAME], [f"{NAME}="], ["=x"], [""], [";;;"], ["other=1"], None], ids=str)
 def test_what_is_not_a_cookie_at_all_is_no_cookie(shop: Shop, cookies: list[str] | None) -> None:
-    event = http_event("GET", "/v1/cart", shop.world.clock()) | {"cookies": cookies}
+    event = http_event("PUT", "/v1/cart/coupon", shop.world.clock(), {"code": "SAVE10"}) | {
+        "cookies": cookies
+    }
     if cookies is None:
         del event["cookies"]
 
@@ -162,7 +218,7 @@ def test_an_outsider_s_own_cookie_opens_an_empty_cart_and_no_other(shop: Shop) -
 
 def look_with_token(shop: Shop, owner: Browser) -> Answer:
     """The same session, sent as an application would."""
-    return shop.guest().get("/v1/cart", authorization=f"Bearer {owner.cookies['session']}")
+    return shop.guest().get("/v1/cart", authorization=f"Bearer {owner.cookies['__Host-session']}")
 
 
 def test_a_student_needs_no_guests_cookie(shop: Shop) -> None:
@@ -180,7 +236,7 @@ def test_cookie_and_bearer_open_the_same_cart(shop: Shop) -> None:
 
 
 def test_the_scheme_of_a_bearer_token_has_no_case(shop: Shop) -> None:
-    token = shop.signed_in().cookies["session"]
+    token = shop.signed_in().cookies["__Host-session"]
 
     assert shop.guest().get("/v1/cart", authorization=f"bearer {token}").status == 200
 
@@ -299,7 +355,7 @@ def test_a_session_that_has_ended_is_refused_as_a_token_and_ignored_as_a_cookie(
     visitor = ended(shop, how)
 
     assert look_with_token(shop, visitor).status == 401
-    answer = visitor.get("/v1/cart")
+    answer = put_coupon(shop, visitor)
     assert (answer.status, len(answer.cookies)) == (200, 1)
     assert [row["user_id"] for row in shop.world.rows("SELECT user_id FROM carts")] == [None]
 

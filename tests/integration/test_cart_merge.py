@@ -11,7 +11,7 @@ from tests.support.shop import Shop
 from tests.support.tables import contents
 from tests.support.world import FORM, World
 
-COOKIE = "cart_session_id"
+COOKIE = "__Host-cart_session_id"
 
 
 @pytest.fixture

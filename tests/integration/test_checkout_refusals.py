@@ -408,7 +408,7 @@ def test_a_bad_phone_number_is_refused(world: World, guest: Guest) -> None:
 
 def test_a_tutor_who_is_signed_in_cannot_buy(world: World, guest: Guest) -> None:
     tutor = world.school.user("tutrice@exemple.ca", "tutor")
-    guest.browser.cookies["session"] = open_session(world.connection, tutor, world.clock()).token
+    guest.browser.cookies["__Host-session"] = open_session(world.connection, tutor, world.clock()).token
     with untouched(world):
         assert refusal(guest.sends_form()) == (
             403,
@@ -630,6 +630,7 @@ def test_while_stripe_is_down_the_status_call_says_so(world: World, guest: Guest
     assert world.count("orders") == 0
 
     world.stripe.faults.clear()
+    world.clock.advance(seconds=5)
     assert guest.asks().body["status"] == "settled"
 
 
@@ -789,14 +790,14 @@ def test_a_cart_changed_while_stripe_thinks_leaves_one_payment(
 
 def adds_to_the_cart(world: World, guest: Guest, *sessions: WantedSession) -> None:
     """The use case behind POST /v1/cart/items, on a connection of its own."""
-    buyer = Buyer.guest(guest.browser.cookies["cart_session_id"])
+    buyer = Buyer.guest(guest.browser.cookies["__Host-cart_session_id"])
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
-        add_items(connection, buyer, sessions, world.clock())
+        add_items(connection, buyer, buyer, sessions, world.clock())
 
 
 def started(world: World, guest: Guest, email: str) -> CheckoutStarted:
     """The use case behind POST /v1/checkout, on a connection of its own."""
-    buyer = Buyer.guest(guest.browser.cookies["cart_session_id"])
+    buyer = Buyer.guest(guest.browser.cookies["__Host-cart_session_id"])
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
         return start_checkout(
             connection,

@@ -318,7 +318,7 @@ NOBODY_KEEPS_A_USE = "LOCK TABLE coupons IN SHARE MODE"  # everybody may read th
 
 def sends(world: World, guest: Guest, url: str) -> str:
     """A guest's form on a connection of its own: the status, or the refusal's detail."""
-    buyer = Buyer.guest(guest.browser.cookies["cart_session_id"])
+    buyer = Buyer.guest(guest.browser.cookies["__Host-cart_session_id"])
     with psycopg.connect(url, autocommit=True) as connection:
         try:
             return start_checkout(

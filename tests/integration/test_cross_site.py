@@ -179,7 +179,7 @@ def test_a_bearer_token_is_no_cookie(shop: Shop, zoe: Browser) -> None:
     """Only who knows the token can send it, and a page of another site only after a preflight."""
     elsewhere = shop.world.browser()
 
-    assert add(shop, elsewhere, THEIRS, authorization=f"Bearer {zoe.cookies['session']}").status == 201
+    assert add(shop, elsewhere, THEIRS, authorization=f"Bearer {zoe.cookies['__Host-session']}").status == 201
 
 
 def test_a_header_that_proves_nothing_does_not_let_the_cookie_in(shop: Shop, zoe: Browser) -> None:
@@ -375,14 +375,19 @@ def test_every_cookie_is_for_our_site_alone_and_no_script_reads_it(shop: Shop) -
     """Those that are set, and those that are taken away."""
     account(shop.world)
     visitor, guest = shop.guest(), Guest(shop.world, "autre@exemple.ca")
-    answers = [visitor.get("/v1/cart"), sign_in(visitor), visitor.post("/v1/auth/sign-out", None)]
+    shop.world.school.coupon("SAVE10")
+    answers = [
+        visitor.put("/v1/cart/coupon", {"code": "SAVE10"}),
+        sign_in(visitor),
+        visitor.post("/v1/auth/sign-out", None),
+    ]
     guest.chooses(shop.wanted(9)).starts().pays()
     shop.world.webhooks()
     answers.append(guest.asks())
 
     cookies = [cookie for answer in answers for cookie in answer.cookies]
     named = [cookie.partition("=")[0] for cookie in cookies]
-    assert sorted(named) == ["cart_session_id", "cart_session_id", "session", "session", "session"]
+    assert sorted(named) == ["__Host-cart_session_id"] * 3 + ["__Host-session"] * 3
     for cookie in cookies:
         flags = {part.partition("=")[0]: part.partition("=")[2] for part in cookie.split("; ")[1:]}
         assert {**flags, "Max-Age": ""} == {

@@ -165,7 +165,7 @@ def signs_in(database: Database, *functions: str) -> None:
             "INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)"
             " SELECT %s, id, %s, %s FROM users WHERE email = %s",
             (
-                fingerprint(cookie.removeprefix("session=")),
+                fingerprint(cookie.removeprefix("__Host-session=")),
                 MONDAY_NOON,
                 MONDAY_NOON + timedelta(days=1),
                 seed.STUDENT,

@@ -348,6 +348,7 @@ def test_stripe_fails(world: World, call: str, fault: Kind) -> None:
     world.stripe.faults.clear()
     if call != "the status call":
         guest.starts().pays()
+    world.clock.advance(seconds=5)
     assert guest.asks().body["status"] == "settled"
     paid = [intent["amount_received"] for intent in world.stripe.all("payment_intent")]
     assert (sum(paid), booked(world)) == (4500, (1, 1, 0))
@@ -361,7 +362,7 @@ def settles(world: World, guest: Guest) -> UUID | None:
 
 
 def asks(world: World, guest: Guest) -> str:
-    cookie = guest.browser.cookies["cart_session_id"]
+    cookie = guest.browser.cookies["__Host-cart_session_id"]
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
         followed = follow_checkout(
             connection,

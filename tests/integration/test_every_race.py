@@ -74,7 +74,7 @@ class Shop:
 
     def sends(self, who: Guest) -> str:
         """Send the guest's form on a connection of its own: the intent, or the refusal's code."""
-        buyer = Buyer.guest(who.browser.cookies["cart_session_id"])
+        buyer = Buyer.guest(who.browser.cookies["__Host-cart_session_id"])
         filled = StartCheckout.model_validate(form(who.email))
         with psycopg.connect(self.url, autocommit=True) as connection:
             try:

@@ -464,8 +464,9 @@ def test_the_first_settled_answer_signs_the_buyer_in(world: World, guest: Guest)
 
     answer = guest.asks()
     token = answer.body["session_token"]
-    (cookie,) = answer.cookies
-    assert cookie == f"session={token}; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"
+    cookie, guest_s = answer.cookies
+    assert cookie == f"__Host-session={token}; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"
+    assert guest_s == "__Host-cart_session_id=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
     person = find_person(world.connection, token, world.clock())
     assert person is not None
     assert (person.user_id, person.role) == (_student(world), "student")
@@ -527,7 +528,7 @@ def test_the_session_can_be_had_for_an_hour_after_the_payment(
     answer = guest.asks()
     assert answer.body["status"] == "settled"
     assert answer.body["order"]["number"] == "4AS-000001"
-    assert (world.count("auth_sessions"), len(answer.cookies)) == (sessions, sessions)
+    assert (world.count("auth_sessions"), len(answer.cookies)) == (sessions, 2 * sessions)
 
 
 def test_the_client_secret_proves_the_buyer_without_any_cookie(world: World, guest: Guest) -> None:
@@ -560,7 +561,7 @@ def test_the_status_call_settles_when_the_webhook_has_not_come(world: World, gue
 
     answer = guest.asks()
     assert (answer.body["status"], answer.body["order"]["number"]) == ("settled", "4AS-000001")
-    assert len(answer.cookies) == 1
+    assert len(answer.cookies) == 2
     assert _booked_once(world)
 
 
@@ -627,6 +628,7 @@ def test_a_declined_card_can_be_followed_by_a_good_one(world: World, guest: Gues
 
     assert guest.asks().body == {"status": "requires_payment", "order": None, "session_token": None}
     guest.pays()
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
 
 
@@ -636,6 +638,7 @@ def test_a_card_that_asks_for_authentication_books_once_it_is_given(world: World
     assert guest.asks().body["status"] == "requires_payment"
     assert world.count("orders") == 0
     world.stripe.dashboard.authenticate(guest.intent_id)
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
 
 
@@ -645,6 +648,7 @@ def test_a_payment_the_bank_still_thinks_about_is_processing(world: World, guest
 
     assert guest.asks().body == {"status": "processing", "order": None, "session_token": None}
     world.stripe.dashboard.conclude(guest.intent_id)
+    world.clock.advance(seconds=3)
     assert guest.asks().body["status"] == "settled"
 
 
@@ -771,7 +775,7 @@ def test_the_status_call_of_a_free_order_signs_the_buyer_in_once(world: World, s
     guest = Guest(world).chooses(wanted(shop.french, toronto(20, 10))).uses_coupon("CADEAU").starts()
 
     first, second = guest.asks(), guest.asks()
-    assert (first.body["status"], len(first.cookies)) == ("settled", 1)
+    assert (first.body["status"], len(first.cookies)) == ("settled", 2)
     assert find_person(world.connection, first.body["session_token"], world.clock()) is not None
     assert (second.body["session_token"], second.cookies) == (None, [])
     assert world.stripe.calls == []

@@ -35,8 +35,9 @@ def shop(world: World) -> Shop:
 @pytest.fixture
 def guest(shop: Shop) -> Browser:
     """A guest who has a cart, and so a cookie."""
+    shop.world.school.coupon("SAVE10")
     guest = shop.guest()
-    shop.cart(guest)
+    assert guest.put("/v1/cart/coupon", {"code": "SAVE10"}).status == 200
     return guest
 
 
@@ -58,7 +59,7 @@ def somebody_answering(database: Database, request: idempotency.Keyed, world: Wo
 
 
 def keyed(browser: Browser, body: object, path: str = "/v1/cart/items", key: str = KEY) -> idempotency.Keyed:
-    return KeyedRequest(key, path, json.dumps(body).encode()).of(browser.cookies["cart_session_id"])
+    return KeyedRequest(key, path, json.dumps(body).encode()).of(browser.cookies["__Host-cart_session_id"])
 
 
 def test_adding_again_with_the_same_key_answers_the_same_and_adds_nothing(shop: Shop, guest: Browser) -> None:
@@ -172,7 +173,7 @@ def test_what_is_stored_tells_nothing(shop: Shop, guest: Browser) -> None:
     (row,) = shop.world.rows("SELECT * FROM idempotency_keys")
 
     stored = b"".join(bytes(value) for value in row.values() if isinstance(value, bytes))
-    for secret in (KEY, guest.cookies["cart_session_id"], cart["id"], "Mme Roy"):
+    for secret in (KEY, guest.cookies["__Host-cart_session_id"], cart["id"], "Mme Roy"):
         assert secret.encode() not in stored
 
 
@@ -255,7 +256,7 @@ class TestCheckout:
             start_checkout(
                 dying,
                 stripe_payments(),
-                Buyer.guest(buyer.browser.cookies["cart_session_id"]),
+                Buyer.guest(buyer.browser.cookies["__Host-cart_session_id"]),
                 StartCheckout.model_validate(form(buyer.email)),
                 "pk_test",
                 "dev",

@@ -69,7 +69,7 @@ def test_the_second_tab_gets_the_order_that_the_first_has_made(world: World, cou
 def test_the_second_tab_gets_it_after_the_first_has_signed_the_buyer_in(world: World, course: UUID) -> None:
     buyer = bought(world, course, "for nothing")
     assert buyer.asks().body["status"] == "settled"
-    assert "session" in "".join(buyer.browser.cookies)
+    assert "__Host-session" in "".join(buyer.browser.cookies)
 
     second = buyer.sends_form()
 

@@ -241,20 +241,46 @@ def change(browser: Browser, current: str = PASSWORD, new: str = NEW, again: str
 
 
 def test_the_new_password_opens_and_the_old_does_not(world: World, zoe: Browser) -> None:
-    answer = change(zoe)
+    assert change(zoe).status == 200
 
-    assert (answer.status, answer.text) == (204, "")
     assert sign_in(world.browser(), password=PASSWORD).code == "INVALID_CREDENTIALS"
     assert sign_in(world.browser(), password=NEW).status == 200
 
 
-def test_every_other_session_ends_and_this_one_does_not(world: World, zoe: Browser) -> None:
+def test_every_session_ends_and_this_one_gets_a_new_token(world: World, zoe: Browser) -> None:
     account(world, "lea@exemple.ca")
     elsewhere, lea = signed_in(world), signed_in(world, "lea@exemple.ca")
+    before = Browser(world.clock, dict(zoe.cookies))
+    world.clock.advance(hours=1)
 
-    change(zoe)
+    answer = change(zoe)
 
-    assert [browser.get("/v1/me").status for browser in (zoe, elsewhere, lea)] == [200, 401, 200]
+    token = answer.body["session_token"]
+    assert answer.body == {"session_token": token, "expires_at": "2027-02-17T13:00:00-05:00"}
+    assert answer.cookies == [
+        f"__Host-session={token}; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax",
+    ]
+    assert [browser.get("/v1/me").status for browser in (zoe, before, elsewhere, lea)] == [200, 401, 401, 200]
+    assert world.browser().get("/v1/me", authorization=f"Bearer {token}").status == 200
+    assert sessions(world) == {"open": 2, "ended": 2}
+
+
+def test_who_sends_the_token_in_a_header_gets_a_new_one_too(world: World, zoe: Browser) -> None:
+    bearer = f"Bearer {zoe.cookies['__Host-session']}"
+    passwords = {"current_password": PASSWORD, "password": NEW, "password_confirmation": NEW}
+
+    token = world.browser().post("/v1/me/password", passwords, authorization=bearer).body["session_token"]
+
+    assert world.browser().get("/v1/me", authorization=bearer).code == "UNAUTHENTICATED"
+    assert world.browser().get("/v1/me", authorization=f"Bearer {token}").status == 200
+
+
+def sessions(world: World) -> dict[str, int]:
+    rows = world.rows(
+        "SELECT CASE WHEN revoked_at IS NULL THEN 'open' ELSE 'ended' END AS state FROM auth_sessions"
+    )
+    states = [row["state"] for row in rows]
+    return {state: states.count(state) for state in ("open", "ended")}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +308,7 @@ def test_a_refused_change_changes_nothing(
 
 
 def test_six_characters_are_enough(zoe: Browser) -> None:
-    assert change(zoe, new="abcdef").status == 204
+    assert change(zoe, new="abcdef").status == 200
 
 
 @pytest.mark.parametrize("missing", ["current_password", "password", "password_confirmation"])

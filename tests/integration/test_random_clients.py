@@ -166,7 +166,7 @@ class RandomClients(RuleBasedStateMachine):
 
     @rule(guest=guests)
     def somebody_signs_out(self, guest: int) -> None:
-        self.guests[guest].browser.cookies.pop("session", None)
+        self.guests[guest].browser.cookies.pop("__Host-session", None)
 
     @rule(email=emails)
     def somebody_gets_an_account_elsewhere(self, email: str) -> None:

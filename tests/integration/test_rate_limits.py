@@ -275,7 +275,7 @@ def test_guessing_one_s_current_password_is_guessing(world: World, allow: Allow)
         passwords = {"current_password": current, "password": new, "password_confirmation": new}
         return browser.post("/v1/me/password", passwords).status
 
-    assert [change(PASSWORD, f"{PASSWORD}!"), change(f"{PASSWORD}!", PASSWORD)] == [204, 204]
+    assert [change(PASSWORD, f"{PASSWORD}!"), change(f"{PASSWORD}!", PASSWORD)] == [200, 200]
     assert [change(WRONG, "autre-chose") for _ in range(3)] == [422, 422, 429]
 
 
@@ -376,6 +376,7 @@ def test_the_limit_adds_one_round_trip_to_an_add_and_one_statement_to_slots(
 def test_a_coupon_that_works_is_not_counted(shop: Shop, allow: Allow) -> None:
     allow(limits.COUPON_REFUSALS, 2)
     guest = shop.guest()
+    shop.added(guest, shop.wanted(9))
 
     assert [guest.put("/v1/cart/coupon", {"code": "SAVE10"}).status for _ in range(4)] == [200] * 4
     assert [guest.put("/v1/cart/coupon", {"code": code}).status for code in ("", "PERDU", "SAVE10")] == [
@@ -383,6 +384,15 @@ def test_a_coupon_that_works_is_not_counted(shop: Shop, allow: Allow) -> None:
         422,
         429,
     ]
+
+
+def test_a_coupon_that_makes_a_cart_is_counted(shop: Shop, allow: Allow) -> None:
+    """A stranger has as many carts of coupons as they have wrong codes."""
+    allow(limits.COUPON_REFUSALS, 2)
+
+    statuses = [shop.guest().put("/v1/cart/coupon", {"code": "SAVE10"}).status for _ in range(3)]
+
+    assert (statuses, shop.world.count("carts")) == ([200, 200, 429], 2)
 
 
 # --- The checkout -----------------------------------------------------------------------------------------------

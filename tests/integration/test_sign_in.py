@@ -83,7 +83,7 @@ def test_the_cookie_is_the_token_and_lives_as_long_as_the_session(world: World) 
 
     [cookie] = answer.cookies
     assert attributes(cookie) == {
-        "session": answer.body["session_token"],
+        "__Host-session": answer.body["session_token"],
         "Path": "/",
         "Max-Age": "2592000",
         "HttpOnly": "",
@@ -123,7 +123,7 @@ def test_the_session_opens_the_account_by_cookie_and_by_token(world: World) -> N
     browser = signed_in(world)
 
     by_cookie = browser.get("/v1/me")
-    by_token = world.browser().get("/v1/me", authorization=f"Bearer {browser.cookies['session']}")
+    by_token = world.browser().get("/v1/me", authorization=f"Bearer {browser.cookies['__Host-session']}")
 
     assert (by_cookie.status, by_cookie.body["email"]) == (200, EMAIL)
     assert by_token.body == by_cookie.body
@@ -324,13 +324,13 @@ def sign_out(browser: Browser, **headers: str) -> Answer:
 def test_signing_out_ends_the_session_and_clears_the_cookie(world: World) -> None:
     account(world)
     browser = signed_in(world)
-    token = browser.cookies["session"]
+    token = browser.cookies["__Host-session"]
 
     answer = sign_out(browser)
 
     assert (answer.status, answer.text) == (204, "")
     assert [attributes(cookie)["Max-Age"] for cookie in answer.cookies] == ["0"]
-    assert "session" not in browser.cookies
+    assert "__Host-session" not in browser.cookies
     assert world.browser().get("/v1/me", authorization=f"Bearer {token}").code == "UNAUTHENTICATED"
 
 
@@ -346,14 +346,14 @@ def test_signing_out_ends_no_other_session(world: World) -> None:
 def test_signing_out_again_changes_nothing(world: World) -> None:
     account(world)
     browser = signed_in(world)
-    token = browser.cookies["session"]
+    token = browser.cookies["__Host-session"]
     sign_out(browser)
     world.clock.advance(minutes=1)
 
     with nothing_written(world.connection):
         answers = [
             sign_out(browser),
-            sign_out(Browser(world.clock, {"session": token})),
+            sign_out(Browser(world.clock, {"__Host-session": token})),
             sign_out(world.browser(), authorization=f"Bearer {token}"),
             sign_out(world.browser(), authorization="Bearer nobody"),
             sign_out(world.browser(), authorization="Basic nobody"),
@@ -366,7 +366,7 @@ def test_a_token_in_a_header_is_the_one_that_is_signed_out(world: World) -> None
     account(world)
     by_cookie, by_header = signed_in(world), signed_in(world)
 
-    sign_out(by_cookie, authorization=f"Bearer {by_header.cookies['session']}")
+    sign_out(by_cookie, authorization=f"Bearer {by_header.cookies['__Host-session']}")
 
     assert Browser(world.clock, by_header.cookies).get("/v1/me").status == 401
     assert world.rows("SELECT count(*) AS open FROM auth_sessions WHERE revoked_at IS NULL") == [{"open": 1}]

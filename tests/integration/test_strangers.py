@@ -176,7 +176,7 @@ def assert_refused(answer: Answer, code: str, caller: str, private: set[str]) ->
     assert answer.body["detail"] == CATALOGUE[code].detail
     told = answer.text + json.dumps(answer.headers) + json.dumps(answer.cookies)
     assert [secret for secret in private if secret in told] == [], caller
-    assert not [cookie for cookie in answer.cookies if cookie.startswith("session=")], caller
+    assert not [cookie for cookie in answer.cookies if cookie.startswith("__Host-session=")], caller
 
 
 def test_every_route_with_a_parameter_is_in_the_table() -> None:

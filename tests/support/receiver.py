@@ -19,12 +19,13 @@ class Posted:
 
 @dataclass
 class Receiver:
-    """`answers` are the statuses of the next requests, 200 when there are none left."""
+    """`answers` are the statuses of the next requests, 200 when there are none left; `echoes`: with what was posted."""
 
     url: str
     posted: list[Posted] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    echoes: bool = False
 
     @property
     def types(self) -> list[str]:
@@ -42,9 +43,11 @@ def receiving() -> Iterator[Receiver]:
             names = {name.lower(): value for name, value in self.headers.items()}
             receiver.posted.append(Posted(self.path, names, body))
             self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
-            for name, value in {"content-length": "0", **receiver.headers}.items():
+            answer = body if receiver.echoes else b""
+            for name, value in {"content-length": str(len(answer)), **receiver.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *_: Any) -> None:
             pass

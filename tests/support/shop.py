@@ -51,7 +51,7 @@ class Shop:
                 revoked_at,
             ),
         )
-        return Browser(self.world.clock, {"session": token})
+        return Browser(self.world.clock, {"__Host-session": token})
 
     def wanted(
         self, hour: int = 9, minute: int = 0, minutes: int = 60, tutor: UUID | None = None, day: int = 20

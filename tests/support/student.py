@@ -32,7 +32,7 @@ class Student(Guest):
             "INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at) VALUES (%s, %s, %s, %s)",
             (fingerprint(token), self.user_id, now - timedelta(days=1), now + timedelta(days=30)),
         )
-        return Browser(self.world.clock, {"session": token})
+        return Browser(self.world.clock, {"__Host-session": token})
 
     def has_credits(self, amount: str) -> Self:
         """An administrator adds to the balance, or takes from it."""

@@ -32,9 +32,9 @@ from domain.accounts.callers import Buyer, Person, as_buyer, find_person
 from domain.errors import CATALOGUE, Refused
 from domain.ids import new_secret
 
-CART_COOKIE = "cart_session_id"
+CART_COOKIE = "__Host-cart_session_id"  # the prefix: no sibling host can plant one (decision 21)
 CART_COOKIE_SECONDS = 2_592_000
-SESSION_COOKIE = "session"
+SESSION_COOKIE = "__Host-session"
 PROBLEM_JSON = "application/problem+json"
 MAX_COOKIE_LENGTH = 200
 FIRST_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
@@ -73,14 +73,17 @@ class Visit:
     def connection(self) -> psycopg.Connection[Any]:
         return database.connection()
 
-    @cached_property
+    @property
     def person(self) -> Person | None:
         """The signed-in person. A bearer token that opens nothing is refused; a stale cookie is a guest's."""
-        token = self.session_token
-        person = find_person(self.connection, token, self.now) if token else None
-        if person is None and self._headers.get("authorization"):
+        if self._let_in is None and self._headers.get("authorization"):
             raise Refused("UNAUTHENTICATED")
-        return person
+        return self._let_in
+
+    @cached_property
+    def _let_in(self) -> Person | None:
+        token = self.session_token
+        return find_person(self.connection, token, self.now) if token else None
 
     @property
     def session_token(self) -> str | None:
@@ -93,8 +96,14 @@ class Visit:
 
     @property
     def owner(self) -> str | None:
-        """The secret that tells this caller from all others: the session's token, else the guest's cookie."""
-        return self.session_token or self._read_cookie(CART_COOKIE)
+        """The secret that tells this caller from all others: the token of an open session, else the guest's cookie."""
+        if self._let_in:
+            return self.session_token
+        return None if self._headers.get("authorization") else self._read_cookie(CART_COOKIE)
+
+    @property
+    def owner_is_guest(self) -> bool:
+        return self._let_in is None
 
     @property
     def signed_in(self) -> Person:
@@ -111,14 +120,18 @@ class Visit:
 
     @cached_property
     def buyer(self) -> Buyer:
-        """Whose cart this is: the signed-in student's, else the guest's, who gets a cookie when without one."""
-        if self.person:
-            return as_buyer(self.person)
-        cookie = self._read_cookie(CART_COOKIE)
-        if not cookie:
-            cookie = new_secret()
-            self.set_cookie(CART_COOKIE, cookie, CART_COOKIE_SECONDS)
-        return Buyer.guest(cookie)
+        """Whose cart this is: the signed-in student's, else the guest's. Without a cookie that is nobody's yet."""
+        return self.guest or self.newcomer if self.person is None else as_buyer(self.person)
+
+    @cached_property
+    def newcomer(self) -> Buyer:
+        """Whose a cart is that has to be made: the student's, else that of a guest known by a cookie of our making."""
+        return Buyer.guest(self._new_cookie) if self.person is None else as_buyer(self.person)
+
+    def remember(self, owner: Buyer) -> None:
+        """The guest for whom a cart was made gets the cookie that finds it again."""
+        if self.person is None and owner == self.newcomer:
+            self.set_cookie(CART_COOKIE, self._new_cookie, CART_COOKIE_SECONDS)
 
     @cached_property
     def buyers(self) -> list[Buyer]:
@@ -167,13 +180,16 @@ class Visit:
     def forget_cookie(self, name: str) -> None:
         self.set_cookie(name, "", 0)
 
-    def answer[T](self, body: T, status: int = HTTPStatus.OK) -> Response[T]:
-        """A success: the resource itself, never kept by a cache."""
+    def answer[T](
+        self, body: T, status: int = HTTPStatus.OK, *, retry_after: int | None = None
+    ) -> Response[T]:
+        """A success: the resource itself, never kept by a cache. `retry_after`: seconds until asking again helps."""
         return Response(
             status_code=status,
             content_type="application/json",
             body=body,
-            headers={"Cache-Control": "no-store"},
+            headers={"Cache-Control": "no-store"}
+            | ({} if retry_after is None else {"Retry-After": str(retry_after)}),
             cookies=list(self._cookies),
         )
 
@@ -184,6 +200,10 @@ class Visit:
             headers={"Cache-Control": "no-store"},
             cookies=list(self._cookies),
         )
+
+    @cached_property
+    def _new_cookie(self) -> str:
+        return new_secret()
 
     def _read_cookie(self, name: str) -> str | None:
         value = self._event.resolved_cookies_field.get(name)

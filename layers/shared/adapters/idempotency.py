@@ -2,12 +2,16 @@
 
 A key belongs to whoever sent it, known by the session or the cart's cookie: without either there is nobody the answer
 could belong to, so the first request of a guest is kept under the cookie that it answers.
+
+A kept answer is given to whoever could still read what it says (decision 22): a session that is open now, or a guest
+whose cookie is still a guest's. One that opened a session is given as long as that session is open.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256, shake_256
+from http.cookies import SimpleCookie
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +20,10 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from pydantic import BaseModel
 
 from adapters import database
-from adapters.http import CART_COOKIE, Visit
+from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit
 from domain import idempotency
+from domain.accounts.callers import find_person
+from domain.checkout.guests import has_started, is_known
 from domain.errors import Refused
 from domain.idempotency import Keyed
 
@@ -63,7 +69,9 @@ def answer_once(app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Res
     with database.transaction() as connection:
         owner = visit.owner
         if owner and (text := idempotency.claim(connection, request.of(owner), visit.now)):
-            return from_text(request.mask(owner, text))
+            kept = from_text(request.mask(owner, text))
+            if _may_have(visit, kept):
+                return kept
         try:
             response = next_middleware(app)
         except Refused as error:  # has undone what it did
@@ -91,7 +99,9 @@ def answer_with_lease(
     keyed = request.of(owner)
     known = idempotency.lease(visit.connection, keyed, visit.now)
     if known and known.answer:
-        return from_text(request.mask(owner, known.answer))
+        if _may_have_checkout(visit, known.checkout_id):
+            return from_text(request.mask(owner, known.answer))
+        return work(None, None)
     try:
         response = work(keyed, known.checkout_id if known else None)
     except BaseException:
@@ -99,6 +109,28 @@ def answer_with_lease(
         raise
     idempotency.keep(visit.connection, keyed, request.mask(owner, as_text(response)), visit.now)
     return response
+
+
+def _may_have(visit: Visit, kept: Response[Any]) -> bool:
+    """Whether the caller, whose answer it was, may have it again."""
+    token = _opened_session(kept)
+    if token:
+        return find_person(visit.connection, token, visit.now) is not None
+    return not visit.owner_is_guest or (visit.guest is not None and is_known(visit.connection, visit.guest))
+
+
+def _may_have_checkout(visit: Visit, checkout_id: UUID | None) -> bool:
+    """The same for a checkout, which a guest may follow as long as it knows their cookie."""
+    if not visit.owner_is_guest:
+        return True
+    return visit.guest is not None and has_started(visit.connection, visit.guest, checkout_id)
+
+
+def _opened_session(kept: Response[Any]) -> str | None:
+    """The token of the session that an answer opened."""
+    cookies = SimpleCookie("; ".join(str(cookie).partition(";")[0] for cookie in kept.cookies))
+    morsel = cookies.get(SESSION_COOKIE)
+    return morsel.value if morsel and morsel.value else None
 
 
 def read_key(visit: Visit) -> KeyedRequest | None:

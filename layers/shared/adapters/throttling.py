@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from adapters.http import Visit
@@ -25,16 +26,29 @@ def give_back(visit: Visit, limit: Limit, subject: str | None = None, units: int
         allowances.give_back(visit.connection, limit, _whose(visit, subject), most, visit.now, units)
 
 
+@dataclass
+class Counting:
+    """What is being counted; `keep` says that it counts although it succeeds."""
+
+    kept: bool = False
+
+    def keep(self) -> None:
+        self.kept = True
+
+
 @contextmanager
-def counting_refusals(visit: Visit, limit: Limit, *subjects: str) -> Iterator[None]:
+def counting_refusals(visit: Visit, limit: Limit, *subjects: str) -> Iterator[Counting]:
     """What is done inside counts for the address and for each subject, unless it succeeds.
 
     It is counted before it is tried: of a hundred at once, no more than allowed are tried at all.
     """
+    counting = Counting()
     spend(visit, limit)
     for subject in subjects:
         spend(visit, limit, subject)
-    yield
+    yield counting
+    if counting.kept:
+        return
     give_back(visit, limit)
     for subject in subjects:
         give_back(visit, limit, subject)

@@ -7,15 +7,17 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.access import queries
-from domain.appointments.calendar import end_feed
-from domain.checkout.queries import end_sign_ins
+from domain.appointments.end_feed import end_feed
+from domain.checkout.queries import end_sign_ins, forget_guests
 
 
-def end_entries(connection: Connection[Any], user_id: UUID, now: datetime, but: bytes | None = None) -> None:
-    """End every session of a person but one, every right to one, and their calendar's address (decision 22).
+def end_entries(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
+    """End every session of a person, every right to one, and their calendar's address (decision 22).
 
+    The cookies that the person bought with as a guest read nothing of it any more.
     The rights come first: a checkout that is just signing the person in is waited for, and its session ends too.
     """
     end_sign_ins(connection, user_id, now)
-    queries.revoke_sessions(connection, user_id, now, but)
+    forget_guests(connection, user_id)
+    queries.revoke_sessions(connection, user_id, now)
     end_feed(connection, user_id)

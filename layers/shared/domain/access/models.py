@@ -64,7 +64,10 @@ class PersonView(BaseModel):
     tutor: TutorProfile | None
 
 
-class SignedIn(BaseModel):
-    user: PersonView
+class NewSession(BaseModel):
     session_token: str
     expires_at: datetime
+
+
+class SignedIn(NewSession):
+    user: PersonView

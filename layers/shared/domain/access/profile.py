@@ -9,6 +9,7 @@ from psycopg import Connection
 from domain.access import queries
 from domain.access.entries import end_entries
 from domain.access.models import PasswordChange, PersonView, ProfileChange
+from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Person
 from domain.accounts.contacts import read_phone
 from domain.accounts.passwords import hash_password, is_password
@@ -16,7 +17,6 @@ from domain.auditing import note_action
 from domain.checkout.models import read_password
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
-from domain.ids import fingerprint
 
 
 def view_profile(connection: Connection[Any], user_id: UUID) -> PersonView:
@@ -56,9 +56,11 @@ def change_profile(
 
 
 def change_password(
-    connection: Connection[Any], person: Person, form: PasswordChange, session_token: str, now: datetime
-) -> None:
-    """Set another password; every other way in ends, a reset under way too (X-33).
+    connection: Connection[Any], person: Person, form: PasswordChange, now: datetime
+) -> OpenSession:
+    """Set another password and open a new session; every way in there was ends, a reset under way too (X-33).
+
+    The caller's own token ends with the others: somebody else may have it.
 
     Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, CURRENT_PASSWORD_INVALID.
     """
@@ -72,4 +74,5 @@ def change_password(
         if not queries.lock_identity(connection, person.user_id, stored_hash).fetchone():
             raise Refused("CURRENT_PASSWORD_INVALID")  # changed a moment ago, in another tab
         queries.set_password(connection, person.user_id, new_hash, now)
-        end_entries(connection, person.user_id, now, but=fingerprint(session_token))
+        end_entries(connection, person.user_id, now)
+        return open_session(connection, person.user_id, now)

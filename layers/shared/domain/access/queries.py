@@ -46,6 +46,14 @@ def set_password(connection: Connection[Any], user_id: UUID, password_hash: str,
     )
 
 
+def find_open_session(connection: Connection[Any], token_hash: bytes) -> Cursor[Any]:
+    """The id of the person whose session it is, unless it was ended."""
+    return connection.cursor(row_factory=tuple_row).execute(
+        "SELECT user_id FROM auth_sessions WHERE token_hash = %(token_hash)s AND revoked_at IS NULL",
+        {"token_hash": token_hash},
+    )
+
+
 def revoke_session(connection: Connection[Any], token_hash: bytes, now: datetime) -> None:
     connection.execute(
         "UPDATE auth_sessions SET revoked_at = %(now)s WHERE token_hash = %(token_hash)s AND revoked_at IS NULL",
@@ -53,16 +61,11 @@ def revoke_session(connection: Connection[Any], token_hash: bytes, now: datetime
     )
 
 
-def revoke_sessions(
-    connection: Connection[Any], user_id: UUID, now: datetime, but: bytes | None = None
-) -> None:
-    """End every session of a person, but one."""
+def revoke_sessions(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
+    """End every session of a person."""
     connection.execute(
-        """
-        UPDATE auth_sessions SET revoked_at = %(now)s
-         WHERE user_id = %(user_id)s AND revoked_at IS NULL AND token_hash IS DISTINCT FROM %(but)s::bytea
-        """,
-        {"user_id": user_id, "but": but, "now": now},
+        "UPDATE auth_sessions SET revoked_at = %(now)s WHERE user_id = %(user_id)s AND revoked_at IS NULL",
+        {"user_id": user_id, "now": now},
     )
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import Connection, Rollback
 
@@ -16,8 +15,8 @@ from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
 from domain.cart.cart import MAX_HOLDS
-from domain.cart.merge_carts import meet, merge
-from domain.checkout.withdraw import hand_over, withdraw
+from domain.checkout.queries import forget_guests
+from domain.checkout.take_over_cart import take_over_cart
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint
@@ -64,10 +63,20 @@ def sign_in(
     raise Refused("INVALID_CREDENTIALS")
 
 
+@retried_on_deadlock
 def sign_out(connection: Connection[Any], session_token: str | None, now: datetime) -> None:
-    """End a session; harmless when it has ended or never was."""
-    if session_token:
-        queries.revoke_session(connection, fingerprint(session_token), now)
+    """End a session; harmless when it has ended or never was.
+
+    What its owner bought as a guest, the guest's cookie reads no more: it may be left in a browser that others use.
+    """
+    if session_token is None:
+        return
+    token_hash = fingerprint(session_token)
+    with connection.transaction():
+        owner = queries.find_open_session(connection, token_hash).fetchone()
+        if owner:
+            forget_guests(connection, owner[0])
+            queries.revoke_session(connection, token_hash, now)
 
 
 @retried_on_deadlock
@@ -82,27 +91,13 @@ def _enter(
     """In one transaction: the cart and the session; None, and nothing done, when the password is another now."""
     with connection.transaction():
         if guest and _person(identity).may_book:
-            _take_over_cart(connection, guest, identity.id, now, max_holds)
+            take_over_cart(connection, guest, identity.id, now, max_holds)
         if not queries.lock_identity(connection, identity.id, identity.password_hash).fetchone():
             raise Rollback
         if renewed_hash:
             queries.set_password(connection, identity.id, renewed_hash, now)
         return open_session(connection, identity.id, now)
     return None
-
-
-def _take_over_cart(
-    connection: Connection[Any], guest: Buyer, user_id: UUID, now: datetime, max_holds: int
-) -> None:
-    """What either cart was being paid with is withdrawn: the sessions are about to be the account's."""
-    meeting = meet(connection, guest, Buyer.student(user_id), now)
-    if meeting is None:
-        return
-    withdraw(connection, meeting.guest.id)
-    if meeting.brings_something:
-        withdraw(connection, meeting.own.id)
-    hand_over(connection, meeting.guest.id, meeting.own.id)
-    merge(connection, meeting, now, max_holds)
 
 
 def _person(identity: Identity) -> Person:

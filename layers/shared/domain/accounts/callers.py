@@ -65,6 +65,19 @@ def find_person(connection: Connection[Any], session_token: str, now: datetime) 
     return person if person and person.may_enter else None
 
 
+def ask_person(connection: Connection[Any], user_id: UUID) -> Person | None:
+    """The person with that account, whatever they may do."""
+    row = (
+        connection.cursor(row_factory=tuple_row)
+        .execute(
+            "SELECT id, role::text, status = 'suspended' FROM users WHERE id = %(id)s",
+            {"id": user_id},
+        )
+        .fetchone()
+    )
+    return Person(*row) if row else None
+
+
 def as_buyer(person: Person) -> Buyer:
     """The person as a buyer. Refuses with BOOKING_NOT_ALLOWED."""
     if not person.may_book:

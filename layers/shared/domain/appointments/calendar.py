@@ -87,11 +87,6 @@ def renew_feed(connection: Connection[Any], user_id: UUID, now: datetime) -> Fee
     return feed
 
 
-def end_feed(connection: Connection[Any], user_id: UUID) -> None:
-    """The address opens nothing any more; its owner gets another when they ask."""
-    connection.execute("DELETE FROM calendar_feeds WHERE user_id = %(user_id)s", {"user_id": user_id})
-
-
 def _insert_feed(connection: Connection[Any], user_id: UUID, token: str, now: datetime) -> Feed | None:
     """The feed, or None when there is one already."""
     return (

@@ -14,7 +14,7 @@ from domain.cart import queries
 from domain.cart.cart import MAX_HOLDS, Cart, CartItem
 from domain.cart.models import CartView, WantedSession
 from domain.cart.standing import judged
-from domain.cart.view_cart import find_cart
+from domain.cart.view_cart import find_cart, no_cart
 from domain.catalog.timetable import COLUMNS, Timetable, collect
 from domain.errors import Refused
 from domain.ids import new_id
@@ -51,11 +51,14 @@ class Choice:
 def add_items(
     connection: Connection[Any],
     buyer: Buyer,
+    newcomer: Buyer,
     wanted: Sequence[WantedSession],
     now: datetime,
     max_holds: int = MAX_HOLDS,
-) -> CartView:
-    """Hold every wanted session and answer the cart, or refuse and change nothing.
+) -> tuple[CartView, Buyer]:
+    """Hold every wanted session and answer the cart and whose it is, or refuse and change nothing.
+
+    Without a cart, one is made for `newcomer`: of a guest, somebody else than `buyer`, whose cookie nobody knows.
 
     A session without a tutor goes to the best tutor whose time can be had, tried one after the other. Refuses with
     INVALID_DURATION, OFF_GRID, TOO_SOON, TOO_FAR, COURSE_NOT_FOUND, TUTOR_NOT_FOUND, SLOT_UNAVAILABLE,
@@ -63,29 +66,41 @@ def add_items(
     """
     for session in wanted:
         require_bookable(session, now)
-    view = _add(connection, buyer, wanted, now, max_holds)
-    return view or _add_undisturbed(connection, buyer, wanted, now, max_holds)
+    added = _add(connection, buyer, newcomer, wanted, now, max_holds)
+    return added or _add_undisturbed(connection, buyer, newcomer, wanted, now, max_holds)
 
 
 def _add_undisturbed(
-    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime, max_holds: int
-) -> CartView:
+    connection: Connection[Any],
+    buyer: Buyer,
+    newcomer: Buyer,
+    wanted: Sequence[WantedSession],
+    now: datetime,
+    max_holds: int,
+) -> tuple[CartView, Buyer]:
     """Once more, after the cart was changed by another tab: nobody else changes it now."""
     with connection.transaction():
-        queries.create_cart(connection, buyer, now)
+        if buyer == newcomer:
+            queries.create_cart(connection, buyer, now)
         queries.lock_cart(connection, buyer)
-        view = _add(connection, buyer, wanted, now, max_holds)
-        if view is None:
+        added = _add(connection, buyer, newcomer, wanted, now, max_holds)
+        if added is None:
             raise LookupError("a locked cart changed")
-        return view
+        return added
 
 
 def _add(
-    connection: Connection[Any], buyer: Buyer, wanted: Sequence[WantedSession], now: datetime, max_holds: int
-) -> CartView | None:
+    connection: Connection[Any],
+    buyer: Buyer,
+    newcomer: Buyer,
+    wanted: Sequence[WantedSession],
+    now: datetime,
+    max_holds: int,
+) -> tuple[CartView, Buyer] | None:
     """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
     timetables, found = _look_around(connection, buyer, wanted, now)
-    before = judged(connection, found, now) if found else Cart(new_id(), version=0)
+    owner = buyer if found else newcomer
+    before = judged(connection, found, now) if found else no_cart(connection, owner)
     choices = _choose(wanted, timetables, now)
     after = before
     for choice in choices:
@@ -97,7 +112,7 @@ def _add(
     sessions = [_as_asked(choice) for choice in choices]
     replaced = {item.id for item in before.items} - {item.id for item in after.items}
     version = found.version if found else None
-    answer = queries.put_in_cart(connection, buyer, before.id, version, sessions, replaced, now)
+    answer = queries.put_in_cart(connection, owner, before.id, version, sessions, replaced, now)
     held = {item_id: (tutor_id, beside) for item_id, tutor_id, beside in answer}
     if not held:
         raise Refused("SLOT_UNAVAILABLE")
@@ -105,7 +120,7 @@ def _add(
         return None
     given = {choice.draft.id: choice.held(*held[choice.draft.id]) for choice in choices}
     after = after.with_items(given.get(item.id, item) for item in after.items)
-    return CartView.of(replace(after, version=before.version + 1), now)
+    return CartView.of(replace(after, version=before.version + 1), now), owner
 
 
 def require_bookable(session: WantedSession, now: datetime) -> None:

@@ -8,9 +8,10 @@ from psycopg import Connection
 
 from domain.accounts.callers import Buyer
 from domain.cart import queries
+from domain.cart.cart import Cart
 from domain.cart.models import CartView
 from domain.cart.standing import judged
-from domain.cart.view_cart import the_cart
+from domain.cart.view_cart import empty_view, find_cart, the_cart
 from domain.coupons.coupons import find_coupon
 from domain.errors import Refused
 from domain.scheduling import claims
@@ -35,20 +36,34 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
         return CartView.of(judged(connection, cart, now), now)
 
 
-def apply_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> CartView:
-    """Put a coupon on the cart in place of any other. Refuses with COUPON_INVALID and the reason."""
+def apply_coupon(
+    connection: Connection[Any], buyer: Buyer, newcomer: Buyer, code: str, now: datetime
+) -> tuple[CartView, Buyer]:
+    """Put a coupon on the cart in place of any other; answers the cart and whose it is.
+
+    Without a cart, one is made for `newcomer`, as when sessions are added. Refuses with COUPON_INVALID and the reason.
+    """
     coupon = find_coupon(connection, buyer, code, now)
-    return _set_coupon(connection, buyer, coupon.id, now)
+    with connection.pipeline(), connection.transaction():
+        owner, cart = buyer, _with_coupon(connection, buyer, coupon.id, now)
+        if cart is None:
+            queries.create_cart(connection, newcomer, now)
+            owner, cart = newcomer, _with_coupon(connection, newcomer, coupon.id, now)
+        if cart is None:
+            raise LookupError("cart")
+        return CartView.of(judged(connection, cart, now), now), owner
 
 
 def remove_coupon(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartView:
-    """Take the coupon off the cart; harmless when there is none."""
-    return _set_coupon(connection, buyer, None, now)
-
-
-def _set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None, now: datetime) -> CartView:
+    """Take the coupon off the cart; harmless when there is none, or no cart."""
     with connection.pipeline(), connection.transaction():
-        queries.open_cart(connection, buyer, now)
-        queries.set_coupon(connection, buyer, coupon_id)
-        cart = the_cart(queries.read_cart(connection, buyer, now))
-        return CartView.of(judged(connection, cart, now), now)
+        cart = _with_coupon(connection, buyer, None, now)
+        return CartView.of(judged(connection, cart, now), now) if cart else empty_view(connection, buyer, now)
+
+
+def _with_coupon(
+    connection: Connection[Any], owner: Buyer, coupon_id: UUID | None, now: datetime
+) -> Cart | None:
+    """The owner's cart, one version further, with that coupon or none; None when there is no cart."""
+    queries.set_coupon(connection, owner, coupon_id, now)
+    return find_cart(queries.read_cart(connection, owner, now))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -37,6 +38,14 @@ class Meeting:
         brought = [mine for mine in self.guest.items if mine not in repeated]
         in_the_way = [own for own in self.own.items if any(_cannot_both_stay(mine, own) for mine in brought)]
         return [*repeated, *in_the_way]
+
+    def coupon_id(self, now: datetime) -> UUID | None:
+        """The coupon of the one cart: the account's when it can be used, else the guest's, else none.
+
+        One that cannot be used does not come along: it would only keep the cart from being paid.
+        """
+        coupon = self.own.usable_coupon(now) or self.guest.usable_coupon(now)
+        return coupon.id if coupon else None
 
     def beyond(self, max_holds: int) -> Sequence[CartItem]:
         """The held sessions of the one cart that would be more than it may hold: the guest's are the last to go."""
@@ -83,7 +92,7 @@ def merge(connection: Connection[Any], meeting: Meeting, now: datetime, max_hold
     claims.release(connection, lapsing)
     queries.move_items(connection, meeting.guest.id, meeting.own.id)
     if meeting.brings_something:
-        queries.inherit_coupon(connection, meeting.guest.id, meeting.own.id)
+        queries.put_coupon_on(connection, meeting.own.id, meeting.coupon_id(now))
         queries.advance_version(connection, meeting.own.id, now)
     queries.delete_cart(connection, meeting.guest.id)
 

@@ -71,7 +71,9 @@ class CouponView(BaseModel):
 
 
 class CartView(BaseModel):
-    id: UUID
+    """`id` is null as long as nothing was put in the cart."""
+
+    id: UUID | None
     version: int
     items: list[CartItemView]
     coupon: CouponView | None

@@ -15,14 +15,6 @@ from domain.ids import new_id
 from domain.scheduling.claims import HOLD_TTL
 
 
-def open_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> None:
-    """The buyer's cart, created when missing, one version further, locked until the transaction ends (0004)."""
-    connection.execute(
-        "SELECT open_cart(%(id)s, %(user_id)s, %(session_hash)s, %(now)s)",
-        {"id": new_id(), "user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
-    )
-
-
 def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
     """The buyer's cart as it stands, a row per session (0022); no row when there is none."""
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
@@ -65,6 +57,14 @@ def create_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Non
         ON CONFLICT DO NOTHING
         """,
         {"id": new_id(), "user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
+    )
+
+
+def find_credits(connection: Connection[Any], user_id: UUID) -> Cursor[Any]:
+    """What a student without a cart could pay with, in CAD; no row when they never had credit."""
+    return connection.cursor(row_factory=tuple_row).execute(
+        "SELECT credits_available(account, NULL) FROM credit_accounts AS account WHERE user_id = %(user_id)s",
+        {"user_id": user_id},
     )
 
 
@@ -200,13 +200,26 @@ def reprice_item(connection: Connection[Any], item_id: UUID, price_cad: Any) -> 
     )
 
 
-def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None) -> None:
+def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None, now: datetime) -> None:
+    """Put a coupon on the buyer's cart, if there is one, in place of any other; it is one version further."""
     connection.execute(
         """
-        UPDATE carts SET coupon_id = %(coupon_id)s
-         WHERE user_id = %(user_id)s OR session_hash = %(session_hash)s
+        UPDATE carts SET coupon_id = %(coupon_id)s, version = version + 1, updated_at = %(now)s
+         WHERE id = find_cart(%(user_id)s, %(session_hash)s)
         """,
-        {"coupon_id": coupon_id, "user_id": buyer.user_id, "session_hash": buyer.session_hash},
+        {
+            "coupon_id": coupon_id,
+            "user_id": buyer.user_id,
+            "session_hash": buyer.session_hash,
+            "now": now,
+        },
+    )
+
+
+def put_coupon_on(connection: Connection[Any], cart_id: UUID, coupon_id: UUID | None) -> None:
+    connection.execute(
+        "UPDATE carts SET coupon_id = %(coupon_id)s WHERE id = %(id)s",
+        {"id": cart_id, "coupon_id": coupon_id},
     )
 
 
@@ -244,17 +257,6 @@ def move_items(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> N
     """Those taken out earlier as well, so that taking them out again stays harmless."""
     connection.execute(
         "UPDATE cart_items SET cart_id = %(to_cart)s WHERE cart_id = %(from_cart)s",
-        {"from_cart": from_cart, "to_cart": to_cart},
-    )
-
-
-def inherit_coupon(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> None:
-    """The one cart's coupon, when the other has none."""
-    connection.execute(
-        """
-        UPDATE carts SET coupon_id = coalesce(carts.coupon_id, other.coupon_id)
-          FROM carts AS other WHERE carts.id = %(to_cart)s AND other.id = %(from_cart)s
-        """,
         {"from_cart": from_cart, "to_cart": to_cart},
     )
 

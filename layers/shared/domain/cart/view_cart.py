@@ -13,6 +13,7 @@ from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartView
 from domain.cart.standing import judged
 from domain.coupons.coupons import Coupon
+from domain.ids import new_id
 
 COUPON = slice(2, 11)
 ITEM = slice(11, 23)
@@ -20,12 +21,22 @@ CREDITS = 23
 
 
 def view_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartView:
-    """The buyer's cart, created when missing. One round trip when it is there and every hold of it stands."""
+    """The buyer's cart. One round trip when it is there and every hold of it stands."""
     cart = find_cart(queries.read_cart(connection, buyer, now))
-    if cart is None:
-        queries.create_cart(connection, buyer, now)
-        cart = the_cart(queries.read_cart(connection, buyer, now))
-    return CartView.of(judged(connection, cart, now), now)
+    return CartView.of(judged(connection, cart, now), now) if cart else empty_view(connection, buyer, now)
+
+
+def empty_view(connection: Connection[Any], buyer: Buyer, now: datetime) -> CartView:
+    """What a buyer who has no cart sees; none is made."""
+    return CartView.of(no_cart(connection, buyer), now).model_copy(update={"id": None})
+
+
+def no_cart(connection: Connection[Any], buyer: Buyer) -> Cart:
+    """The cart of a buyer who has none yet, with an id for when it is made."""
+    if buyer.user_id is None:
+        return Cart(new_id(), version=0)
+    row = queries.find_credits(connection, buyer.user_id).fetchone()
+    return Cart(new_id(), version=0, credits_available=row[0] if row else money.ZERO)
 
 
 def find_cart(answer: Iterable[Any]) -> Cart | None:

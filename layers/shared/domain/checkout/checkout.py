@@ -40,10 +40,25 @@ class Checkout:
     order_id: UUID | None
     account_created: bool
     signed_in_at: datetime | None
+    followed_at: datetime | None
+    intent_closed_at: datetime | None
+
+    @property
+    def stored_status(self) -> str:
+        """How it stands as far as is known here, for the buyer; one that was withdrawn is payable until it is not."""
+        if self.status in ("processing", "settled", "refunded"):
+            return self.status
+        withdrawn = self.status == "cancelled" and self.payment_intent_id and self.intent_closed_at is None
+        return "requires_payment" if self.status == "open" or withdrawn else "failed"
 
     @property
     def sessions(self) -> Sequence[SnapshotItem]:
         return ITEMS.validate_python(self.items)
+
+    def signs_in(self, now: datetime) -> bool:
+        """Whether it can still open a session for the buyer whose account it opened."""
+        settled = self.settled_at is not None and now - SIGN_IN_WINDOW < self.settled_at
+        return settled and self.account_created and self.signed_in_at is None
 
     def belongs_to(self, buyers: Iterable[Buyer]) -> bool:
         """Whether one of the caller's identities started it, or is the account it opened."""

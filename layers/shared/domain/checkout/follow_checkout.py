@@ -3,19 +3,22 @@
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 
 from domain import money
-from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer
+from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
-from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
+from domain.checkout.checkout import Checkout
 from domain.checkout.models import CheckoutState, OrderItemView, OrderView
+from domain.checkout.reconcile import mark_processing, note_cancelled, reopen
 from domain.checkout.settle import settle
+from domain.checkout.sign_in_buyer import Entry, sign_in_buyer
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint
@@ -23,13 +26,19 @@ from domain.orders.orders import OrderSummary, find_order, select_lines
 from domain.payments.gateway import PaymentRefused, Payments, PaymentsUnavailable
 from domain.webhooks.outbox import Environment
 
+QUESTION_PAUSE = timedelta(seconds=3)
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The state to answer, and the session it opened for the buyer, if any."""
+    """The state to answer, and the buyer's way in, if it signed them in.
+
+    `retry_after`: in how many seconds the payment service is asked again, when this is what was stored before.
+    """
 
     state: CheckoutState
-    session: OpenSession | None = None
+    entry: Entry | None = None
+    retry_after: int | None = None
 
 
 def follow_checkout(
@@ -40,8 +49,14 @@ def follow_checkout(
     client_secret: str | None,
     environment: Environment,
     now: datetime,
+    max_holds: int = MAX_HOLDS,
 ) -> Followed:
     """How a checkout stands; settles it when it is paid and the webhook has not come yet.
+
+    The first settled answer signs the buyer in whose account the checkout opened, and what they chose since as a guest,
+    under the caller's cookie or the checkout's, is in the account's cart from then on.
+
+    The payment service is asked once in QUESTION_PAUSE at most, whoever asks us; in between, the stored status answers.
 
     Only one of the caller's identities that started it, or who has its client secret, may ask; anyone else is
     refused with CHECKOUT_NOT_FOUND. Also refuses with PAYMENT_UNAVAILABLE.
@@ -50,15 +65,16 @@ def follow_checkout(
     if checkout is None or not _may_ask(checkout, buyers, client_secret):
         raise Refused("CHECKOUT_NOT_FOUND")
     if checkout.order_id is None and checkout.payment_intent_id and checkout.status != "refunded":
-        status = _catch_up(connection, payments, checkout, environment, now)
+        status = None
+        if queries.claim_question(connection, checkout_id, now, QUESTION_PAUSE).fetchone():
+            status = _catch_up(connection, payments, checkout, environment, now)
         checkout = queries.select_checkout(connection, checkout_id).fetchone() or checkout
         if checkout.status not in ("settled", "refunded"):
-            return _without_order(status)
+            return _without_order(status) if status else _stored(checkout, now)
     if checkout.order_id is None:
-        return _without_order(
-            {"refunded": "refunded", "open": "requires_payment"}.get(checkout.status, "failed")
-        )
-    return _with_order(connection, checkout, find_order(connection, checkout.order_id), now)
+        return _without_order(checkout.stored_status)
+    order = find_order(connection, checkout.order_id)
+    return _with_order(connection, checkout, order, buyers, now, max_holds)
 
 
 def _may_ask(checkout: Checkout, buyers: Sequence[Buyer], client_secret: str | None) -> bool:
@@ -76,38 +92,57 @@ def _catch_up(
     environment: Environment,
     now: datetime,
 ) -> str:
-    """Ask the payment service; settle when paid. Answers the status to show when it is not settled."""
+    """Ask the payment service, settle when paid, and store what else it says, for those who ask meanwhile.
+
+    Answers the status to show when it is not settled.
+    """
     try:
         payment = payments.find_intent(checkout.payment_intent_id or "")
     except PaymentsUnavailable as unavailable:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
     except PaymentRefused:
         return "failed"
-    if payment.status == "succeeded":
-        settle(connection, checkout.id, payment, environment, now)
-    if payment.status == "requires_payment" and checkout.status == "cancelled":
-        return "failed"  # it was withdrawn, and is about to be cancelled there as well
+    match payment.status:
+        case "succeeded":
+            settle(connection, checkout.id, payment, environment, now)
+        case "processing":
+            mark_processing(connection, payment)
+        case "cancelled":
+            note_cancelled(connection, payment, now)
+        case "requires_payment" if checkout.status == "processing":
+            reopen(connection, checkout.id)
     return {"requires_payment": "requires_payment", "processing": "processing"}.get(payment.status, "failed")
 
 
-def _without_order(status: Any) -> Followed:
-    return Followed(CheckoutState(status=status, order=None, session_token=None))
+def _stored(checkout: Checkout, now: datetime) -> Followed:
+    """What is known since the last question, and when the next is due; an ended checkout has no next."""
+    status = checkout.stored_status
+    asked_at = checkout.followed_at or now
+    wait = max(1, ceil((asked_at + QUESTION_PAUSE - now).total_seconds()))
+    return _without_order(status, None if status == "failed" else wait)
+
+
+def _without_order(status: Any, retry_after: int | None = None) -> Followed:
+    return Followed(CheckoutState(status=status, order=None, session_token=None), retry_after=retry_after)
 
 
 def _with_order(
-    connection: Connection[Any], checkout: Checkout, order: OrderSummary, now: datetime
+    connection: Connection[Any],
+    checkout: Checkout,
+    order: OrderSummary,
+    buyers: Sequence[Buyer],
+    now: datetime,
+    max_holds: int,
 ) -> Followed:
-    if checkout.user_id is None and not checkout.account_created:
+    is_theirs = Buyer.student(order.user_id) in buyers
+    if checkout.user_id is None and not checkout.account_created and not is_theirs:
         # The e-mail got an account while this was being paid: the order is there, and its owner must sign in.
         return _without_order("sign_in_required")
     view = _order_view(connection, order)
     status = "refunded" if order.status == "refunded" else "settled"
-    with connection.transaction():
-        taken = queries.take_sign_in(connection, checkout.id, now, now - SIGN_IN_WINDOW).fetchone()
-        session = open_session(connection, taken[0], now) if taken else None
-    return Followed(
-        CheckoutState(status=status, order=view, session_token=session.token if session else None), session
-    )
+    entry = sign_in_buyer(connection, checkout, order.user_id, buyers, now, max_holds)
+    token = entry.session.token if entry else None
+    return Followed(CheckoutState(status=status, order=view, session_token=token), entry)
 
 
 def _order_view(connection: Connection[Any], order: OrderSummary) -> OrderView:

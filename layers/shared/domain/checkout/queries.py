@@ -1,7 +1,7 @@
 """The SQL of checkouts."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,8 @@ def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Ch
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+               followed_at, intent_closed_at
           FROM checkouts WHERE id = %(id)s
         """,
         {"id": checkout_id},
@@ -43,7 +44,8 @@ def lock_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Chec
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+               followed_at, intent_closed_at
           FROM checkouts WHERE id = %(id)s FOR UPDATE
         """,
         {"id": checkout_id},
@@ -59,7 +61,8 @@ def lock_payable(connection: Connection[Any], buyer: Buyer) -> Cursor[Checkout]:
         """
         SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
                buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at
+               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+               followed_at, intent_closed_at
           FROM checkouts
          WHERE cart_id = find_cart(%(user_id)s, %(session_hash)s)
            AND (status IN ('open', 'processing') OR (status = 'cancelled' AND intent_closed_at IS NULL))
@@ -191,7 +194,9 @@ def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) ->
         WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id)
         SELECT checkouts.id FROM cart, checkouts JOIN orders ON orders.id = checkouts.order_id
          WHERE checkouts.status = 'settled' AND settled_at > %(since)s
-           AND (checkouts.user_id = %(user_id)s OR checkouts.cart_id = cart.id)
+           AND (checkouts.user_id = %(user_id)s
+                OR checkouts.cart_id = cart.id
+                   AND (%(user_id)s::uuid IS NOT NULL OR checkouts.session_hash = %(session_hash)s))
            AND NOT EXISTS (SELECT FROM cart_items AS item WHERE item.cart_id = cart.id
                               AND (item.created_at > settled_at OR item.removed_at > settled_at))
          ORDER BY settled_at DESC, order_number DESC LIMIT 1
@@ -212,6 +217,24 @@ def select_opened(connection: Connection[Any], buyer: Buyer, email: str, since: 
            AND settled_at > %(since)s AND users.email = %(email)s::citext
         """,
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "email": email, "since": since},
+    )
+
+
+def claim_question(
+    connection: Connection[Any], checkout_id: UUID, now: datetime, pause: timedelta
+) -> Cursor[Any]:
+    """A row for the one caller who may ask the payment service now; none within `pause` of the last question.
+
+    Clocks differ a little, so a question that lies ahead of `now` by less than `pause` counts too.
+    """
+    return connection.execute(
+        """
+        UPDATE checkouts SET followed_at = %(now)s
+         WHERE id = %(id)s
+           AND (followed_at IS NULL OR followed_at <= %(now)s - %(pause)s OR followed_at >= %(now)s + %(pause)s)
+        RETURNING id
+        """,
+        {"id": checkout_id, "now": now, "pause": pause},
     )
 
 
@@ -239,6 +262,23 @@ def end_sign_ins(connection: Connection[Any], user_id: UUID, now: datetime) -> N
            AND signed_in_at IS NULL
         """,
         {"user_id": user_id, "now": now},
+    )
+
+
+def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
+    """The cookies that this person bought with, or was paying with before they signed in, read no checkout any more."""
+    connection.execute(
+        """
+        WITH theirs AS MATERIALIZED (
+            SELECT checkouts.id FROM orders JOIN checkouts ON checkouts.order_id = orders.id
+             WHERE orders.user_id = %(user_id)s
+             UNION ALL
+            SELECT checkouts.id FROM carts JOIN checkouts ON checkouts.cart_id = carts.id
+             WHERE carts.user_id = %(user_id)s AND status NOT IN ('open', 'processing'))
+        UPDATE checkouts SET session_hash = NULL FROM theirs
+         WHERE checkouts.id = theirs.id AND session_hash IS NOT NULL
+        """,
+        {"user_id": user_id},
     )
 
 

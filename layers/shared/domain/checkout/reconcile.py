@@ -81,6 +81,14 @@ def mark_processing(connection: Connection[Any], payment: Payment) -> None:
     )
 
 
+def reopen(connection: Connection[Any], checkout_id: UUID) -> None:
+    """The bank said no after all: the same intent may be tried again."""
+    connection.execute(
+        "UPDATE checkouts SET status = 'open' WHERE id = %(id)s AND status = 'processing'",
+        {"id": checkout_id},
+    )
+
+
 def _take_next(connection: Connection[Any], now: datetime) -> Pending | None:
     """The checkout that was not asked about for longest, which nobody else is asking about.
 
@@ -139,13 +147,5 @@ def _compare(
             return "processing"
     if expired:
         return close(connection, payments, checkout, environment, now)
-    _reopen(connection, checkout.id)
+    reopen(connection, checkout.id)
     return "waiting"
-
-
-def _reopen(connection: Connection[Any], checkout_id: UUID) -> None:
-    """The bank said no after all: the same intent may be tried again."""
-    connection.execute(
-        "UPDATE checkouts SET status = 'open' WHERE id = %(id)s AND status = 'processing'",
-        {"id": checkout_id},
-    )

@@ -67,7 +67,7 @@ def start_checkout(
     """
     account = None if buyer.user_id else _read_account(form)
     begun = queries.select_checkout(connection, begun_id).fetchone() if begun_id else None
-    if begun and begun.order_id:
+    if begun and begun.order_id and begun.belongs_to([buyer]):
         return _started(Frozen.of(begun), None, begun.order_id, publishable_key)
     try:
         for _ in range(TRIES):

@@ -166,6 +166,13 @@ def _trace(connection: Connection[Any], delivery: Delivery, failure: Failure | N
             "duration_ms": failure.duration_ms if failure else 0,
             "status_code": failure.status_code if failure else None,
             "error_class": failure.error_class if failure else None,
-            "excerpt": failure.excerpt.replace("\x00", "")[:MAX_EXCERPT] if failure else None,
+            "excerpt": _excerpt(delivery, failure),
         },
     )
+
+
+def _excerpt(delivery: Delivery, failure: Failure | None) -> str | None:
+    """The beginning of the receiver's answer; none when it may repeat a secret that was sent."""
+    if failure is None or EVENTS[delivery.type].carries_secret:
+        return None
+    return failure.excerpt.replace("\x00", "")[:MAX_EXCERPT]

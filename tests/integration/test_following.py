@@ -1,0 +1,154 @@
+"""Asking how a payment went, over and over: Stripe is asked once in three seconds, whoever asks."""
+
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from domain.checkout import follow_checkout, queries
+from tests.conftest import Database
+from tests.support.browser import Browser
+from tests.support.guest import Guest
+from tests.support.race import at_once
+from tests.support.shop import Shop
+from tests.support.tables import nothing_written
+from tests.support.world import World
+
+
+@pytest.fixture
+def shop(world: World) -> Shop:
+    return Shop(world)
+
+
+@pytest.fixture
+def guest(world: World, shop: Shop) -> Guest:
+    return Guest(world).chooses(shop.wanted(9)).starts()
+
+
+def questions(world: World) -> int:
+    """How often Stripe was asked about a payment."""
+    return sum(call.method == "GET" for call in world.stripe.calls)
+
+
+def told(guest: Guest) -> tuple[str, str | None]:
+    answer = guest.asks()
+    assert answer.status == 200, answer.text
+    return answer.body["status"], answer.headers.get("Retry-After")
+
+
+def test_stripe_is_asked_once_in_three_seconds(world: World, guest: Guest) -> None:
+    first = told(guest)
+    world.clock.advance(seconds=2.5)
+    second = told(guest)
+    asked_in_between = questions(world)
+    world.clock.advance(seconds=0.5)
+    third = told(guest)
+
+    assert [first, second, third] == [
+        ("requires_payment", None),
+        ("requires_payment", "1"),
+        ("requires_payment", None),
+    ]
+    assert (asked_in_between, questions(world)) == (1, 2)
+
+
+def test_whoever_asks_it_is_one_question(world: World, guest: Guest) -> None:
+    """The cookie of the guest, the secret of the payment from anywhere, and 200 calls of either."""
+    stranger = Browser(world.clock)
+    path, secret = f"/v1/checkout/{guest.checkout_id}", {"x-client-secret": guest.client_secret}
+
+    statuses = {guest.asks().status for _ in range(100)}
+    statuses |= {stranger.request("GET", path, headers=secret).status for _ in range(100)}
+
+    assert (statuses, questions(world)) == ({200}, 1)
+
+
+def test_of_many_at_once_one_asks(world: World, guest: Guest, configured: Database) -> None:
+    def claims() -> bool:
+        with psycopg.connect(configured.url, autocommit=True) as connection:
+            pause = follow_checkout.QUESTION_PAUSE
+            claimed = queries.claim_question(connection, UUID(guest.checkout_id), world.clock(), pause)
+            return claimed.fetchone() is not None
+
+    assert sorted(one.result() for one in at_once(*[claims] * 8)) == [False] * 7 + [True]
+
+
+def test_two_payments_are_two_questions(world: World, shop: Shop, guest: Guest) -> None:
+    other = Guest(world, email="leo@exemple.ca").chooses(shop.wanted(14)).starts()
+
+    assert [told(guest), told(other)] == [("requires_payment", None)] * 2
+    assert questions(world) == 2
+
+
+def test_what_stripe_said_last_is_what_is_answered_in_between(world: World, guest: Guest) -> None:
+    world.stripe.dashboard.let_bank_answer("later")
+    guest.pays()
+    assert [told(guest), told(guest)] == [("processing", None), ("processing", "3")]
+
+    world.stripe.dashboard.conclude(guest.intent_id, "fail")
+    world.clock.advance(seconds=3)
+    assert [told(guest), told(guest)] == [("requires_payment", None), ("requires_payment", "3")]
+
+    world.stripe_client.v1.payment_intents.cancel(guest.intent_id)
+    world.clock.advance(seconds=3)
+    assert [told(guest), told(guest)] == [("failed", None), ("failed", None)]
+
+
+def test_a_payment_that_was_withdrawn_is_told_as_stripe_tells_it(world: World, guest: Guest) -> None:
+    world.connection.execute("UPDATE checkouts SET status = 'cancelled'")
+
+    assert [told(guest), told(guest)] == [("requires_payment", None), ("requires_payment", "3")]
+
+
+def test_an_order_is_told_at_once_whoever_settled_it(world: World, guest: Guest) -> None:
+    assert told(guest) == ("requires_payment", None)
+    guest.pays()
+    assert [answer.status for answer in world.webhooks()] == [200]
+
+    assert told(guest) == ("settled", None)
+    assert questions(world) == 1
+
+
+def test_while_stripe_does_not_answer_it_is_asked_no_more_often(world: World, guest: Guest) -> None:
+    world.stripe.faults.add("rate_limit", method="GET", times=99)
+
+    first, second = guest.asks(), guest.asks()
+
+    assert (first.status, first.code) == (503, "PAYMENT_UNAVAILABLE")
+    asked = questions(world)
+    assert (second.status, second.body["status"], second.headers["Retry-After"]) == (
+        200,
+        "requires_payment",
+        "3",
+    )
+    assert questions(world) == asked
+    world.stripe.faults.clear()
+    guest.pays()
+    world.clock.advance(seconds=3)
+    assert told(guest) == ("settled", None)
+
+
+def test_a_stranger_learns_nothing_and_asks_nothing_of_stripe(world: World, guest: Guest) -> None:
+    with nothing_written(world.connection):
+        answers = [world.browser().get(f"/v1/checkout/{guest.checkout_id}") for _ in range(3)]
+
+    assert [answer.code for answer in answers] == ["CHECKOUT_NOT_FOUND"] * 3
+    assert questions(world) == 0
+    assert told(guest) == ("requires_payment", None)
+
+
+def test_a_clock_that_is_a_little_behind_asks_nothing_more(world: World, guest: Guest) -> None:
+    told(guest)
+    world.clock.advance(seconds=-2)
+
+    assert told(guest) == ("requires_payment", "5")
+    assert questions(world) == 1
+    world.clock.advance(seconds=-1)
+    assert told(guest) == ("requires_payment", None)
+
+
+def test_an_address_asks_only_so_often(world: World, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECKOUT_READS_PER_MINUTE", "2")
+    statuses = [guest.asks().status for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
