@@ -38,3 +38,12 @@ DROP TRIGGER checkouts_withdraw ON checkouts;
 -- What the reconciliation takes first.
 CREATE INDEX checkouts_to_close ON checkouts (asked_at NULLS FIRST, created_at)
     WHERE status = 'cancelled' AND intent_closed_at IS NULL;
+
+-- An order that lost every session while it was being paid gives the use of its coupon back. Those that did before:
+WITH given_back AS (
+    DELETE FROM coupon_redemptions AS used
+     WHERE NOT EXISTS (SELECT FROM order_items AS item JOIN appointments ON order_item_id = item.id
+                        WHERE item.order_id = used.order_id)
+    RETURNING coupon_id, over_limit),
+uses AS (SELECT coupon_id, count(*) AS given_back FROM given_back WHERE NOT over_limit GROUP BY 1)
+UPDATE coupons SET redemption_count = redemption_count - given_back FROM uses WHERE coupons.id = uses.coupon_id;

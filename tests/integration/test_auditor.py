@@ -88,7 +88,7 @@ SPOILED = {
     """,
     "an order whose credits were not debited once, or the reverse": "UPDATE orders SET credits_applied_cad = 0.01",
     "a refund that Make was not told of once": "DELETE FROM outbox WHERE type = 'order.refunded'",
-    "an order with a discount and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
+    "a booked order with a coupon and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
     "a password's hash left behind": "UPDATE checkouts SET buyer = '{}'",
     "more sessions opened than accounts": """
         INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)
@@ -116,7 +116,9 @@ SPOILED = {
         VALUES ('pi_x', 100, 'CAD', '2027-01-01', '2027-01-01')
     """,
     "an open payment of a cart that was changed since": """
-        UPDATE checkouts SET status = 'open', order_id = NULL
+        UPDATE checkouts SET status = 'open', order_id = NULL, cart_version = 1000,
+                             cart_id = (SELECT max(id::text)::uuid FROM carts)
+         WHERE id = (SELECT max(id::text)::uuid FROM checkouts)
     """,
     "two open checkouts of one cart": """
         DROP INDEX checkouts_one_open_per_cart;
@@ -140,6 +142,10 @@ SPOILED_BESIDE_STRIPE = {
 }
 
 ALSO_SPOILED = {
+    "a booked order with a coupon and no redemption, or the reverse": """
+        DELETE FROM time_claims;
+        DELETE FROM appointments
+    """,
     "an item that is neither booked nor given back": "UPDATE order_items SET earnings_status = 'scheduled'",
     "an order whose refunds or status do not add up": "UPDATE orders SET refunded_cad = 0",
     "a password's hash left behind": """

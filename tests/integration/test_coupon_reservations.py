@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -145,6 +146,97 @@ def test_a_free_order_reserves_and_redeems_in_one_call(world: World, comes: Call
 
     assert counts(world) == (1, 0)
     sound(world)
+
+
+# --- A session that could not be booked ---------------------------------------------------------------------
+
+
+def loses(world: World, course: UUID, *, all_of_them: bool, kind: type[Guest], limit: int | None) -> Guest:
+    """Somebody with two sessions and the coupon, whose times others take while they pay."""
+    world.school.coupon(max_redemptions=limit)
+    times = [toronto(21, 10), toronto(21, 11)]
+    buyer = kind(world, "zoe@exemple.ca").chooses(*(wanted(course, time) for time in times))
+    buyer.uses_coupon("SAVE10").starts()
+    world.clock.advance(minutes=16)
+    for time in times if all_of_them else times[:1]:
+        Guest(world, f"rival{time.hour}@exemple.ca").chooses(wanted(course, time))
+    return buyer.pays()
+
+
+@pytest.mark.parametrize("limit", [1, None])
+@pytest.mark.parametrize("kind", [Guest, Student])
+def test_a_conflict_that_refunds_an_order_whole_gives_the_use_back(
+    world: World, course: UUID, comes: Callable[..., Guest], kind: type[Guest], limit: int | None
+) -> None:
+    loses(world, course, all_of_them=True, kind=kind, limit=limit)
+    sound(world)
+
+    assert (counts(world), world.count("coupon_redemptions")) == ((0, 0), 0)
+    assert world.rows("SELECT status::text, coupon_code, discount_cad, refunded_cad FROM orders") == [
+        {
+            "status": "refunded",
+            "coupon_code": "SAVE10",
+            "discount_cad": Decimal("9.00"),
+            "refunded_cad": Decimal("81.00"),
+        }
+    ]
+    comes().starts().pays()
+    sound(world)
+    assert counts(world) == (1, 0)
+
+
+def test_it_is_given_back_as_well_when_another_payment_has_the_last_use(
+    world: World, course: UUID, comes: Callable[..., Guest]
+) -> None:
+    loses(world, course, all_of_them=True, kind=Guest, limit=1)
+    world.connection.execute("UPDATE checkouts SET status = 'cancelled'")
+    rival = comes().starts()
+    late = world.stripe.webhooks.take("payment_intent.succeeded")
+    for message in late:
+        assert world.deliver(message).status == 200
+
+    assert (counts(world), world.count("coupon_redemptions")) == ((0, 1), 0)
+    rival.pays()
+    sound(world)
+    assert world.rows("SELECT over_limit FROM coupon_redemptions") == [{"over_limit": False}]
+
+
+def test_a_use_that_was_taken_by_a_whole_conflict_before_is_given_back_by_the_migration(
+    world: World, course: UUID, comes: Callable[..., Guest]
+) -> None:
+    loses(world, course, all_of_them=True, kind=Guest, limit=2)
+    world.webhooks()
+    comes().starts().pays()
+    world.webhooks()
+    world.connection.execute(
+        "INSERT INTO coupon_redemptions SELECT id, coupon_id, user_id, coupon_code, discount_cad, false, created_at"
+        "  FROM orders WHERE status = 'refunded'"
+    )
+    world.connection.execute("UPDATE coupons SET redemption_count = 2")
+
+    _, _, mending = Path("migrations/0021_withdrawn_payments.sql").read_text().partition("WITH given_back")
+    world.connection.execute("WITH given_back" + mending)
+
+    assert (counts(world), world.count("coupon_redemptions")) == ((1, 0), 1)
+    sound(world)
+
+
+def test_a_session_that_is_booked_uses_it_whatever_becomes_of_the_others(world: World, course: UUID) -> None:
+    loses(world, course, all_of_them=False, kind=Guest, limit=1)
+    sound(world)
+
+    assert (counts(world), world.count("coupon_redemptions")) == ((1, 0), 1)
+
+
+def test_what_is_given_back_after_it_was_booked_stays_used(world: World, comes: Callable[..., Guest]) -> None:
+    world.school.coupon(max_redemptions=1)
+    guest = comes().starts().pays()
+    world.webhooks()
+    world.stripe.dashboard.refund(guest.intent_id)
+    world.webhooks("charge.refunded")
+
+    assert world.rows("SELECT status::text FROM orders") == [{"status": "refunded"}]
+    assert (counts(world), world.count("coupon_redemptions")) == ((1, 0), 1)
 
 
 # --- A reservation that lapsed ------------------------------------------------------------------------------

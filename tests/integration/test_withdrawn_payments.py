@@ -198,13 +198,6 @@ def test_somebody_else_may_use_a_coupon_that_was_taken_off(
     assert other.started["discount_cad"] == "4.50"
 
 
-def test_a_withdrawn_payment_that_is_still_on_a_page_is_not_shown_as_payable(
-    world: World, course: UUID, student: Student
-) -> None:
-    student.drops(item=0)
-    assert student.asks().body["status"] == "failed"
-
-
 def test_a_late_payment_withdraws_what_the_rest_of_its_cart_is_asked_for(
     world: World, course: UUID, student: Student
 ) -> None:

@@ -230,9 +230,11 @@ MONEY: Mapping[str, str] = {
             ON used.coupon_id = coupons.id AND NOT over_limit
          GROUP BY coupons.id HAVING redemption_count <> count(used.order_id)
     """,
-    "an order with a discount and no redemption, or the reverse": """
+    "a booked order with a coupon and no redemption, or the reverse": """
         SELECT orders.id FROM orders LEFT JOIN coupon_redemptions AS used ON used.order_id = orders.id
-         WHERE (orders.coupon_id IS NOT NULL AND used.order_id IS NULL)
+         WHERE (orders.coupon_id IS NOT NULL AND (used.order_id IS NOT NULL) <> EXISTS (
+                    SELECT FROM order_items AS item JOIN appointments ON order_item_id = item.id
+                     WHERE item.order_id = orders.id))
             OR (orders.discount_cad > 0 AND orders.coupon_code IS NULL)
             OR used.discount_cad <> orders.discount_cad
     """,

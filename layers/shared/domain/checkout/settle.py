@@ -183,7 +183,8 @@ def _book(
     queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, account_created, now)
     if checkout.cart_id:  # whatever else that cart is being paid with is withdrawn (0021)
         purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
-    if checkout.coupon_id and checkout.coupon_code:
+    booked = [booking.session for booking in bookings if booking.booked]
+    if booked and checkout.coupon_id and checkout.coupon_code:  # else its use is given back
         coupons.redeem(
             connection,
             checkout.coupon_id,
@@ -197,7 +198,6 @@ def _book(
         payment = Entry(account.id, -order.credits_applied_cad, "order_payment", order_id=order.id)
         ledger.enter(connection, payment, now)
     returned = _give_back(connection, order, bookings, now)
-    booked = [booking.session for booking in bookings if booking.booked]
     facts = settlement_facts(order, account, account_created, booked, returned, teachers, titles, now)
     record_facts(connection, facts, environment, now)
     return order.id
