@@ -298,6 +298,30 @@ def test_a_test_event_is_posted_and_not_recorded(delivering: Delivering, admin: 
     assert audit(delivering) == [("webhooks.test", "BOOKING", True)]
 
 
+def test_a_test_with_a_key_is_posted_once_and_in_no_transaction(
+    delivering: Delivering, admin: Browser, world: World
+) -> None:
+    waiting: list[int] = []
+
+    def look() -> None:
+        with psycopg.connect(world.connection.info.dsn) as connection:
+            ((open_transactions,),) = connection.execute(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+                """
+            ).fetchall()
+            waiting.append(open_transactions)
+
+    delivering.make.looks = look
+    path = "/v1/admin/webhooks/endpoints/BOOKING/test"
+    answers = [admin.post(path, {}, idempotency_key="essai-1") for _ in range(2)]
+
+    assert [answer.body["received"] for answer in answers] == [True, True]
+    assert (len(delivering.make.posted), waiting) == (1, [0])
+    assert audit(delivering) == [("webhooks.test", "BOOKING", True)]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

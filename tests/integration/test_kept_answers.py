@@ -253,3 +253,31 @@ def test_an_order_begun_under_the_key_is_not_told_after_sign_out(shop: Shop) -> 
     assert browser.post("/v1/auth/sign-out", None).status == 204
 
     assert starts(left_behind).code == "CART_EMPTY"
+
+
+# --- nobody ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cookies", [{"__Host-session": "x"}, {"__Host-cart_session_id": "undefined"}, {}], ids=str
+)
+def test_answers_are_kept_for_nobody_who_is_nobody_here(shop: Shop, cookies: dict[str, str]) -> None:
+    """A stranger has no row of the database for the asking."""
+    with nothing_written(shop.world.connection):
+        for number in range(5):
+            stranger = Browser(shop.world.clock, dict(cookies))
+            assert stranger.post("/v1/auth/sign-out", None, idempotency_key=f"cle-{number}").status == 204
+            bearer = {"authorization": "Bearer personne", "idempotency_key": f"cle-{number}"}
+            assert stranger.post("/v1/auth/sign-out", None, **bearer).status == 204
+
+
+def test_a_first_answer_is_kept_under_the_cookie_that_it_gives(shop: Shop) -> None:
+    """Not under the one of the client's own making, which others may send as well."""
+    body = {"items": [shop.wanted(9)]}
+    first = Browser(shop.world.clock, {"__Host-cart_session_id": "undefined"})
+    kept = first.post("/v1/cart/items", body, idempotency_key=KEY)
+    other = Browser(shop.world.clock, {"__Host-cart_session_id": "undefined"})
+
+    assert (kept.status, shop.world.count("idempotency_keys")) == (201, 1)
+    assert first.post("/v1/cart/items", body, idempotency_key=KEY).body == kept.body
+    assert other.post("/v1/cart/items", body, idempotency_key=KEY).code == "SLOT_UNAVAILABLE"

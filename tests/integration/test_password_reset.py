@@ -5,6 +5,7 @@ import io
 import json
 from typing import Any
 
+import argon2
 import psycopg
 import pytest
 from psycopg import Connection
@@ -304,6 +305,15 @@ def test_what_is_no_token_opens_nothing(town: World, token: str) -> None:
 
 
 # --- rivals ---------------------------------------------------------------------------------------------------
+
+
+def test_who_has_no_token_has_nothing_hashed(town: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash costs a tenth of a second of processor, which a stranger could have without limit."""
+    hashed: list[object] = []
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", lambda *_: hashed.append(1))
+
+    assert confirm(town.browser(), "x" * 43).code == "RESET_TOKEN_INVALID"
+    assert hashed == []
 
 
 def test_of_confirmations_at_once_one_sets_the_password(world: World, database: Database) -> None:

@@ -1,6 +1,6 @@
 """Make.com in a test: a small server that writes down what it is posted and answers what the test asks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,7 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     echoes: bool = False
+    looks: Callable[[], None] | None = None  # while it has a request in hand
 
     @property
     def types(self) -> list[str]:
@@ -42,6 +43,8 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             names = {name.lower(): value for name, value in self.headers.items()}
             receiver.posted.append(Posted(self.path, names, body))
+            if receiver.looks:
+                receiver.looks()
             self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
             answer = body if receiver.echoes else b""
             for name, value in {"content-length": str(len(answer)), **receiver.headers}.items():

@@ -72,15 +72,16 @@ def answer_once(app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Res
             kept = from_text(request.mask(owner, text))
             if _may_have(visit, kept):
                 return kept
+        keeper = owner if _is_somebody(visit) else None  # as it is before a sign-in merges a guest's cart
         try:
             response = next_middleware(app)
         except Refused as error:  # has undone what it did
             refusal = error
         else:
-            owner = owner or _new_guest(response)
-            if owner:
-                text = request.mask(owner, as_text(response))
-                idempotency.keep(connection, request.of(owner), text, visit.now)
+            keeper = _new_guest(response) or keeper
+            if keeper:
+                text = request.mask(keeper, as_text(response))
+                idempotency.keep(connection, request.of(keeper), text, visit.now)
     if refusal:
         raise refusal
     return response
@@ -111,12 +112,17 @@ def answer_with_lease(
     return response
 
 
+def _is_somebody(visit: Visit) -> bool:
+    """Whether the caller is known here. Who is not could otherwise have answers kept without limit."""
+    return not visit.owner_is_guest or (visit.guest is not None and is_known(visit.connection, visit.guest))
+
+
 def _may_have(visit: Visit, kept: Response[Any]) -> bool:
     """Whether the caller, whose answer it was, may have it again."""
     token = _opened_session(kept)
     if token:
         return find_person(visit.connection, token, visit.now) is not None
-    return not visit.owner_is_guest or (visit.guest is not None and is_known(visit.connection, visit.guest))
+    return _is_somebody(visit)
 
 
 def _may_have_checkout(visit: Visit, checkout_id: UUID | None) -> bool:

@@ -69,11 +69,15 @@ def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetim
 
     Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, RESET_TOKEN_INVALID.
     """
-    new_hash = hash_password(read_password(form))
+    token_hash = fingerprint(form.token.get_secret_value())
+    password = read_password(form)
+    if queries.find_reset_token(connection, token_hash, now).fetchone() is None:
+        raise Refused(
+            "RESET_TOKEN_INVALID"
+        )  # before anything is hashed, which costs what a stranger may not have
+    new_hash = hash_password(password)
     with connection.transaction():
-        taken = queries.take_reset_token(
-            connection, fingerprint(form.token.get_secret_value()), now
-        ).fetchone()
+        taken = queries.take_reset_token(connection, token_hash, now).fetchone()
         if taken is None:
             raise Refused("RESET_TOKEN_INVALID")
         queries.set_password(connection, taken[0], new_hash, now)

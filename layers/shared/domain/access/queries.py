@@ -88,6 +88,17 @@ def put_reset_token(
     )
 
 
+def find_reset_token(connection: Connection[Any], token_hash: bytes, now: datetime) -> Cursor[Any]:
+    """A row when the token could be used now."""
+    return connection.execute(
+        """
+        SELECT FROM password_reset_tokens
+         WHERE token_hash = %(token_hash)s AND expires_at > %(now)s AND user_id IS NOT NULL
+        """,
+        {"token_hash": token_hash, "now": now},
+    )
+
+
 def take_reset_token(connection: Connection[Any], token_hash: bytes, now: datetime) -> Cursor[Any]:
     """Use a token: the person's id comes back once."""
     return connection.cursor(row_factory=tuple_row).execute(
