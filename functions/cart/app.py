@@ -80,9 +80,8 @@ def put_coupon(request: Request, body: ApplyCoupon) -> Response[CartView]:
         cart, owner = change_cart.apply_coupon(
             visit.connection, visit.buyer, visit.newcomer, body.code, visit.now
         )
-        if owner == visit.newcomer and visit.person is None:
+        if visit.remember(owner):
             counting.keep()  # a cart was made, which a stranger may not have without limit
-        visit.remember(owner)
         return visit.answer(cart)
 
 

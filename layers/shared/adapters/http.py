@@ -129,10 +129,12 @@ class Visit:
         """Whose a cart is that has to be made: the student's, else that of a guest known by a cookie of our making."""
         return Buyer.guest(self._new_cookie) if self.person is None else as_buyer(self.person)
 
-    def remember(self, owner: Buyer) -> None:
-        """The guest for whom a cart was made gets the cookie that finds it again."""
-        if self.person is None and owner == self.newcomer:
+    def remember(self, owner: Buyer) -> bool:
+        """A guest for whom a cart was made gets the cookie that finds it again; answers whether one was."""
+        is_new = self.person is None and owner == self.newcomer
+        if is_new:
             self.set_cookie(CART_COOKIE, self._new_cookie, CART_COOKIE_SECONDS)
+        return is_new
 
     @cached_property
     def buyers(self) -> list[Buyer]:

@@ -71,10 +71,9 @@ def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetim
     """
     token_hash = fingerprint(form.token.get_secret_value())
     password = read_password(form)
+    # Before anything is hashed: that costs what a stranger may not have without limit.
     if queries.find_reset_token(connection, token_hash, now).fetchone() is None:
-        raise Refused(
-            "RESET_TOKEN_INVALID"
-        )  # before anything is hashed, which costs what a stranger may not have
+        raise Refused("RESET_TOKEN_INVALID")
     new_hash = hash_password(password)
     with connection.transaction():
         taken = queries.take_reset_token(connection, token_hash, now).fetchone()

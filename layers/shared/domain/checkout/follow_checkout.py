@@ -68,7 +68,6 @@ def follow_checkout(
         status = None
         if queries.claim_question(connection, checkout_id, now, QUESTION_PAUSE).fetchone():
             status = _catch_up(connection, payments, checkout, environment, now)
-            queries.note_answer(connection, checkout_id, status)
         checkout = queries.select_checkout(connection, checkout_id).fetchone() or checkout
         if checkout.status not in ("settled", "refunded"):
             return _without_order(status) if status else _stored(checkout, now)
@@ -112,9 +111,14 @@ def _catch_up(
             note_cancelled(connection, payment, now)
         case "requires_payment" if checkout.status == "processing":
             reopen(connection, checkout.id)
-    if payment.status == "requires_payment" and checkout.status == "cancelled":
-        return "failed"  # it was withdrawn, and is about to be cancelled there as well
-    return {"requires_payment": "requires_payment", "processing": "processing"}.get(payment.status, "failed")
+    status = {"requires_payment": "requires_payment", "processing": "processing"}.get(
+        payment.status, "failed"
+    )
+    if checkout.status == "cancelled" and payment.status != "succeeded":
+        # It was withdrawn: unless the bank has it already, it is about to be cancelled there as well.
+        status = "processing" if status == "processing" else "failed"
+        queries.note_answer(connection, checkout.id, status)
+    return status
 
 
 def _stored(checkout: Checkout, now: datetime) -> Followed:

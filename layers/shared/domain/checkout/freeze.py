@@ -161,8 +161,9 @@ def _store(
     already_open: Checkout | None,
     now: datetime,
 ) -> Frozen:
-    """A checkout of that cart, with what it reserves of its coupon and of the buyer's credits: the open one if it is
-    the same but for the address.
+    """A checkout of that cart, with what it reserves of its coupon and of the buyer's credits.
+
+    It is the open one if that is the same but for the address. Raises NotClosed when it is another.
     """
     receipt_email = account.email if account else None
     details = asdict(account) if account else None

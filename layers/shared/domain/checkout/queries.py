@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import Connection, Cursor
@@ -12,16 +12,19 @@ from psycopg.types.json import Jsonb
 from domain.accounts.callers import Buyer
 from domain.checkout.checkout import Checkout
 
+_CHECKOUT: LiteralString = """
+    SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
+           buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+           amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+           followed_at, followed_status, intent_closed_at
+      FROM checkouts
+"""
+"""The columns of a Checkout, for whatever follows."""
+
 
 def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Checkout]:
     return connection.cursor(row_factory=class_row(Checkout)).execute(
-        """
-        SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
-               buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
-               followed_at, followed_status, intent_closed_at
-          FROM checkouts WHERE id = %(id)s
-        """,
+        _CHECKOUT + "WHERE id = %(id)s",
         {"id": checkout_id},
     )
 
@@ -41,13 +44,7 @@ def lock_cart_of(connection: Connection[Any], checkout_id: UUID) -> None:
 def lock_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Checkout]:
     """That checkout, locked until the transaction ends."""
     return connection.cursor(row_factory=class_row(Checkout)).execute(
-        """
-        SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
-               buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
-               followed_at, followed_status, intent_closed_at
-          FROM checkouts WHERE id = %(id)s FOR UPDATE
-        """,
+        _CHECKOUT + "WHERE id = %(id)s FOR UPDATE",
         {"id": checkout_id},
     )
 
@@ -58,12 +55,8 @@ def lock_payable(connection: Connection[Any], buyer: Buyer) -> Cursor[Checkout]:
     At most one is what the cart is being paid with. The others were withdrawn, and their intents are not closed yet.
     """
     return connection.cursor(row_factory=class_row(Checkout)).execute(
-        """
-        SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
-               buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
-               followed_at, followed_status, intent_closed_at
-          FROM checkouts
+        _CHECKOUT
+        + """
          WHERE cart_id = find_cart(%(user_id)s, %(session_hash)s)
            AND (status IN ('open', 'processing') OR (status = 'cancelled' AND intent_closed_at IS NULL))
          ORDER BY created_at, id FOR UPDATE
@@ -224,7 +217,7 @@ def claim_question(
 
 
 def note_answer(connection: Connection[Any], checkout_id: UUID, status: str) -> None:
-    """What the payment service said, for who asks again within its pause."""
+    """What the payment service said of a withdrawn checkout, for who asks again within its pause."""
     connection.execute(
         "UPDATE checkouts SET followed_status = %(status)s WHERE id = %(id)s",
         {"id": checkout_id, "status": status},
