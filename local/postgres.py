@@ -130,6 +130,7 @@ class OwnServer(Server):
         super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres", log=self._log)
         self._durable = durable
         self._home = Home(folder)
+        self._installed = binaries  # wherever they may have to be copied
         try:
             self._process: subprocess.Popen[bytes] | None = self._start(self._home.reachable(binaries), keep)
         except BaseException:
@@ -155,7 +156,7 @@ class OwnServer(Server):
         data, options = str(self._home.data), _initdb_options(major_version(binaries))
         make_data = shlex.join([str(binaries / "initdb"), "-D", data, *options])
         if keep and (folder := self._home.shared(keep)):
-            kept = str(folder / f"postgres-{_fingerprint(str(binaries), *options)}.tar")
+            kept = str(folder / f"postgres-{_fingerprint(str(self._installed), *options)}.tar")
             draft = f"{kept}.{os.getpid()}"
             unpack = f"test -f {shlex.quote(kept)} && {shlex.join(['tar', '-xf', kept, '-C', data])}"
             clear = shlex.join(["find", data, "-mindepth", "1", "-delete"])  # of what a damaged copy left

