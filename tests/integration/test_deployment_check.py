@@ -122,13 +122,13 @@ def test_a_deployment_that_names_no_secret_is_refused() -> None:
     assert deployment_check.main("prod") == 1
 
 
-def test_prod_can_read_its_secret_and_has_somebody_to_alarm() -> None:
+def test_prod_can_read_its_secret_has_somebody_to_alarm_and_says_who_sells() -> None:
     rule = read_yaml(deployment_check.ROOT / "template.yaml")["Rules"]["ProdIsWatched"]
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}
     assert [one["Assert"] for one in rule["Assertions"]] == [
         {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
-        for parameter in ("SecretsExtensionArn", "AlertEmail")
+        for parameter in ("SecretsExtensionArn", "AlertEmail", "MerchantAddress", "MerchantEmail")
     ]
 
 

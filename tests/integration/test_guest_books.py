@@ -19,7 +19,7 @@ from tests.support.contract import BOOKING_CREATED, envelope, faults, recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once, while_locked
 from tests.support.tables import contents
-from tests.support.world import World, form, toronto, wanted
+from tests.support.world import FORM, World, form, toronto, wanted
 
 MEETING_DAY = 20
 ONE_HOUR = toronto(MEETING_DAY, 10)
@@ -129,6 +129,7 @@ def test_a_payment_writes_the_order(world: World, guest: Guest) -> None:
         "stripe_payment_intent_id": guest.intent_id,
         "coupon_id": None,
         "coupon_code": None,
+        "billing": FORM["billing"],
         "created_at": world.clock(),
         "updated_at": world.clock(),
     }

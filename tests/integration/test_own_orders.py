@@ -8,10 +8,12 @@ from uuid import UUID, uuid4
 
 import pypdf
 import pytest
+from psycopg.types.json import Jsonb
 
 from domain.credits.ledger import Entry, enter
 from tests.support.booked_student import BookedStudent
-from tests.support.world import World, toronto, wanted
+from tests.support.guest import Guest
+from tests.support.world import FORM, World, toronto, wanted
 
 TEN, TWO = toronto(20, 10), toronto(20, 14)
 
@@ -138,7 +140,7 @@ def test_the_receipt_says_it_all_in_french(world: World, zoe: BookedStudent) -> 
         "Commande 4AS-000001",
         "Payée le 18 janvier 2027",
         "Zoé Tremblay",
-        "zoe@exemple.ca",
+        "1, rue Principale Québec (QC) Canada zoe@exemple.ca",
         "Cours francais-secondaire Avec Mme Roy Séance annulée mercredi 20 janvier 2027 à 10 h 00 60 min 45,00 $",
         "Sous-total 90,00 $",
         "Rabais (SAVE10) -9,00 $",
@@ -161,16 +163,93 @@ def test_the_same_receipt_is_the_same_file(zoe: BookedStudent) -> None:
     assert first.headers["Content-Disposition"] == 'inline; filename="recu-4AS-000001.pdf"'
 
 
-def test_names_in_other_letters_and_markup_are_printed_as_well_as_can_be(
-    world: World, zoe: BookedStudent
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Nguyễn-Đặng",
+        "Łukasz Šťastný",
+        "Παπαδόπουλος Ελευθερία",
+        "Достоевский Їжак",
+        "Ōtani O’Brien-D’Été",
+        "ẞ Ĳ ﬁ Æ Œ ŵ ğ ı",
+        "L’œuvre <b>&amp; </para>",
+    ],
+)
+def test_names_in_latin_greek_and_cyrillic_and_markup_are_printed_as_they_are(
+    world: World, zoe: BookedStudent, name: str
 ) -> None:
-    world.connection.execute("UPDATE users SET last_name = 'Nguyễn-Đặng' WHERE id = %s", (zoe.user_id,))
-    world.connection.execute("UPDATE courses SET title_fr = 'L’œuvre <b>&amp; 王'")
+    world.connection.execute("UPDATE users SET last_name = %s", (name,))
+    world.connection.execute("UPDATE courses SET title_fr = %s", (name,))
 
     said = receipt(zoe)
 
-    assert "Zoé Nguyen-Dang" in said
-    assert "L’œuvre <b>&amp; ?" in said
+    assert f"Zoé {name}\n" in said
+    assert said.count(name) == 3, said
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("王小明", "WangXiaoMing"),
+        ("محمد", "mhmd"),
+        ("שרה", "srh"),
+        ("김민준", "GimMinJun"),
+        ("山田 花子", "ShanTian HuaZi"),
+        ("\U0001d543uc \U0001f600", "Luc"),
+    ],
+)
+def test_a_name_in_other_letters_is_romanized_never_questioned(
+    world: World, zoe: BookedStudent, name: str, printed: str
+) -> None:
+    world.connection.execute("UPDATE users SET last_name = %s", (name,))
+
+    said = receipt(zoe)
+
+    assert f"Zoé {printed}\n" in said
+    assert "?" not in said
+
+
+def test_the_receipt_s_letters_travel_with_it(zoe: BookedStudent) -> None:
+    """A file that names a font without holding it looks otherwise on every machine."""
+    content = zoe.gets(f"/v1/orders/{order_id(zoe)}/receipt.pdf").content
+
+    named = set(re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([A-Za-z-]+)", content))
+    assert {b"NotoSans-Regular", b"NotoSans-Bold"} <= named
+    assert content.count(b"/FontFile2") >= 2
+
+
+@pytest.mark.parametrize(
+    ("billing", "printed"),
+    [
+        (
+            {"address": "2, chemin du Lac", "city": "Laval", "province": "Qc"},
+            "2, chemin du Lac Laval (Qc) Canada",
+        ),
+        ({"address": "\U0001f3e0", "city": "Laval", "province": "\U0001f341"}, "Laval Canada"),
+    ],
+)
+def test_the_address_is_the_one_of_the_order_not_of_a_later_form(
+    world: World, zoe: BookedStudent, billing: dict[str, str], printed: str
+) -> None:
+    world.connection.execute("UPDATE orders SET billing = %s", (Jsonb(billing | {"country": "CA"}),))
+    world.connection.execute("DELETE FROM checkouts")
+
+    assert f"Zoé Tremblay {printed} zoe@exemple.ca" in " ".join(receipt(zoe).split())
+
+
+def test_an_order_without_an_address_shows_none(world: World, zoe: BookedStudent) -> None:
+    world.connection.execute("UPDATE orders SET billing = NULL")
+
+    assert "Zoé Tremblay zoe@exemple.ca" in " ".join(receipt(zoe).split())
+
+
+def test_the_address_of_an_order_is_the_one_revised_last_before_it_was_paid(world: World, shop: Shop) -> None:
+    guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
+    assert guest.sends_form(billing=FORM["billing"] | {"address": "2, rue Neuve"}).status == 201
+    guest.pays()
+    world.webhooks()
+
+    assert world.rows("SELECT billing->>'address' AS address FROM orders") == [{"address": "2, rue Neuve"}]
 
 
 def test_a_name_written_with_separate_accents_is_printed_like_any_other(

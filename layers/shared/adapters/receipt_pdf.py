@@ -1,7 +1,7 @@
 """A receipt as a PDF, on letter paper. Only this loads reportlab, and only when a receipt is asked for."""
 
 import io
-import unicodedata
+from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -13,30 +13,30 @@ from reportlab.lib.units import cm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
+from adapters.receipt_fonts import BOLD, REGULAR, printable
 from adapters.settings import Merchant
 from domain import french
 from domain.orders.own_orders import Receipt
 from domain.orders.queries import OwnLine
 
-ENCODING = "cp1252"  # what the fonts every reader has can show
-STROKED = str.maketrans("ĐđŁłĦħ", "DdLlHh")  # Unicode does not take a stroke for an accent
 INK, GREY, RULE = HexColor(0x1D2433), HexColor(0x667085), HexColor(0xD0D5DD)
 MARGIN = 2.2 * cm
 WIDTH = LETTER[0] - 2 * MARGIN
 PADDING = 6  # points, of the frame reportlab puts around the content
 COLUMNS = (WIDTH - 8.8 * cm, 6.4 * cm, 2.4 * cm)
 
-TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9.5, leading=13.5, textColor=INK)
+TEXT = ParagraphStyle("text", fontName=REGULAR, fontSize=9.5, leading=13.5, textColor=INK)
 SMALL = ParagraphStyle("small", TEXT, fontSize=8.5, leading=12, textColor=GREY)
 RIGHT = ParagraphStyle("right", TEXT, alignment=TA_RIGHT)
-STRONG = ParagraphStyle("strong", TEXT, fontName="Helvetica-Bold")
+STRONG = ParagraphStyle("strong", TEXT, fontName=BOLD)
 STRONG_RIGHT = ParagraphStyle("strong right", STRONG, alignment=TA_RIGHT)
-HEAD = ParagraphStyle("head", SMALL, fontName="Helvetica-Bold")
+HEAD = ParagraphStyle("head", SMALL, fontName=BOLD)
 HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=TA_RIGHT)
 NAME = ParagraphStyle("name", STRONG, fontSize=22, leading=26)
-TITLE = ParagraphStyle("title", NAME, fontName="Helvetica", alignment=TA_RIGHT, textColor=GREY)
+TITLE = ParagraphStyle("title", NAME, fontName=REGULAR, alignment=TA_RIGHT, textColor=GREY)
 
 STATUSES = {"cancelled": "Séance annulée", "refunded": "Séance remboursée", None: "Séance remboursée"}
+COUNTRIES = {"CA": "Canada"}
 REFUND_STATUSES = {"pending": "en cours", "processed": "effectué"}
 
 
@@ -73,7 +73,11 @@ def _heading(receipt: Receipt, merchant: Merchant) -> Flowable:
         _text(f"Commande {order.number}", STRONG_RIGHT),
         _text(f"{'Payée' if order.total_cad else 'Passée'} le {french.day(order.created_at)}", RIGHT),
     ]
-    buyer = [_text(receipt.buyer_name, STRONG), _text(receipt.buyer_email)]
+    buyer = [
+        _text(receipt.buyer_name, STRONG),
+        *map(_text, _address(order.billing)),
+        _text(receipt.buyer_email),
+    ]
     table = Table(
         [[[_text(merchant.name, NAME), *_contact(merchant)], _text("Reçu", TITLE)], [buyer, about]],
         colWidths=(WIDTH / 2, WIDTH / 2),
@@ -89,6 +93,15 @@ def _heading(receipt: Receipt, merchant: Merchant) -> Flowable:
         )
     )
     return table
+
+
+def _address(billing: Mapping[str, str] | None) -> list[str]:
+    """The lines of a billing address, none when nobody gave one."""
+    if billing is None:
+        return []
+    province = f"({billing['province']})" if printable(billing["province"]) else ""
+    lines = (billing["address"], f"{billing['city']} {province}", COUNTRIES[billing["country"]])
+    return [line for line in lines if printable(line)]
 
 
 def _contact(merchant: Merchant) -> list[Flowable]:
@@ -188,7 +201,7 @@ _FLUSH = ("RIGHTPADDING", (-1, 0), (-1, -1), 0)
 
 def _footer(receipt: Receipt, merchant: Merchant) -> Any:
     def draw(canvas: Canvas, _: Any) -> None:
-        canvas.setFont("Helvetica", 8)
+        canvas.setFont(REGULAR, 8)
         canvas.setFillColor(GREY)
         canvas.drawString(MARGIN, 1.2 * cm, f"{printable(merchant.name)} · Commande {receipt.order.number}")
         canvas.drawRightString(
@@ -200,19 +213,3 @@ def _footer(receipt: Receipt, merchant: Merchant) -> Any:
 
 def _text(text: str, style: ParagraphStyle = TEXT) -> Paragraph:
     return Paragraph(escape(printable(text)), style)
-
-
-def printable(text: str) -> str:
-    """The text in letters the fonts have: an accent they lack is dropped, any other stranger is a question mark."""
-    composed = unicodedata.normalize("NFC", text)  # else an accent on its own would be a stranger
-    return "".join(_printable(letter) for letter in composed.translate(STROKED))
-
-
-def _printable(letter: str) -> str:
-    """The letter, else what is left of it without its accents."""
-    forms = (letter, unicodedata.normalize("NFKD", letter))
-    return next((known for form in forms if (known := _known(form))), "?")
-
-
-def _known(text: str) -> str:
-    return text.encode(ENCODING, "ignore").decode(ENCODING)

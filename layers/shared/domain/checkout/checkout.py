@@ -27,6 +27,7 @@ class Checkout:
     session_hash: bytes | None
     user_id: UUID | None
     buyer: Any
+    billing: Any
     items: Any
     coupon_id: UUID | None
     coupon_code: str | None

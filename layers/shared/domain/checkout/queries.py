@@ -14,7 +14,7 @@ from domain.checkout.checkout import Checkout
 
 _CHECKOUT: LiteralString = """
     SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
-           buyer, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+           buyer, billing, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
            amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
            followed_at, followed_status, intent_closed_at
       FROM checkouts

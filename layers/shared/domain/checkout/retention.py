@@ -1,6 +1,6 @@
-"""How long the snapshot of a purchase is kept: it holds a billing address and, until it ends, a password's hash (§5.9).
+"""How long the snapshot of a purchase is kept: it holds, until it ends, a password's hash (§5.9).
 
-Orders keep what was sold; nothing refers to a checkout that has ended.
+Orders keep what was sold and to where; nothing refers to a checkout that has ended.
 """
 
 from datetime import datetime, timedelta

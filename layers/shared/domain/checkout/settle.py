@@ -342,6 +342,7 @@ def _order(
         payment_intent_id=intent_id,
         coupon_id=checkout.coupon_id,
         coupon_code=checkout.coupon_code,
+        billing=checkout.billing,
     )
 
 

@@ -1,6 +1,6 @@
 """Writing and reading orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection, Cursor
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 type OrderSource = Literal["stripe", "credit", "free", "manual"]
 """What paid: a card, whatever else did too; store credit alone; nothing; whatever an administrator agreed on."""
@@ -30,6 +31,7 @@ class NewOrder:
     payment_intent_id: str | None
     coupon_id: UUID | None
     coupon_code: str | None
+    billing: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,11 @@ def insert_order(connection: Connection[Any], order: NewOrder, now: datetime) ->
     connection.execute(
         """
         INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-                            refunded_cad, stripe_payment_intent_id, coupon_id, coupon_code, created_at, updated_at)
+                            refunded_cad, stripe_payment_intent_id, coupon_id, coupon_code, billing, created_at,
+                            updated_at)
         VALUES (%(id)s, %(user_id)s, %(status)s, %(source)s, %(subtotal_cad)s, %(discount_cad)s, %(total_cad)s,
                 %(credits_applied_cad)s, %(refunded_cad)s, %(payment_intent_id)s, %(coupon_id)s, %(coupon_code)s,
-                %(now)s, %(now)s)
+                %(billing)s, %(now)s, %(now)s)
         """,
         {
             "id": order.id,
@@ -101,6 +104,7 @@ def insert_order(connection: Connection[Any], order: NewOrder, now: datetime) ->
             "payment_intent_id": order.payment_intent_id,
             "coupon_id": order.coupon_id,
             "coupon_code": order.coupon_code,
+            "billing": Jsonb(order.billing),
             "now": now,
         },
     )

@@ -1,5 +1,6 @@
 """A buyer's orders, as they are read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ class OwnOrder:
     credits_applied_cad: Decimal
     refunded_cad: Decimal
     coupon_code: str | None
+    billing: Mapping[str, str] | None
     created_at: datetime
 
     @property
@@ -75,7 +77,7 @@ def select_orders(
     return connection.cursor(row_factory=class_row(OwnOrder)).execute(
         """
         SELECT id, order_number, status::text, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               refunded_cad, coupon_code, created_at,
+               refunded_cad, coupon_code, billing, created_at,
                (SELECT count(*) FROM order_items WHERE order_id = orders.id) AS item_count
           FROM orders
          WHERE user_id = %(user_id)s
@@ -97,7 +99,7 @@ def select_order(connection: Connection[Any], user_id: UUID, order_id: UUID) -> 
     return connection.cursor(row_factory=class_row(OwnOrder)).execute(
         """
         SELECT id, order_number, status::text, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               refunded_cad, coupon_code, created_at,
+               refunded_cad, coupon_code, billing, created_at,
                (SELECT count(*) FROM order_items WHERE order_id = orders.id) AS item_count
           FROM orders WHERE id = %(order_id)s AND user_id = %(user_id)s
         """,
