@@ -62,7 +62,7 @@ def run(connection: psycopg.Connection[Any], chosen: argparse.Namespace, now: da
         case "resume":
             return {"events": replay.resume(connection, None, chosen.name, now, cancel=chosen.cancel)}
         case _:
-            replay.note_test(connection, None, chosen.name, now)
+            replay.note_test(connection, None, chosen.name, now, has_url=make.has_url(chosen.name))
             failure = make.post_ping(chosen.name, now)
             return {"received": failure is None, "reason": failure.reason if failure else None}
 

@@ -259,10 +259,10 @@ def resume(request: Request, name: str, how: Resumption) -> Response[Changed]:
 def send_test(request: Request, name: str) -> Response[Tested]:
     visit, actor_id = _admitted(request)
 
-    from adapters.make import post_ping  # loads what only this needs
+    from adapters.make import has_url, post_ping  # loads what only this needs
 
     def post(*_: object) -> Response[Tested]:
-        replay.note_test(visit.connection, actor_id, name, visit.now)
+        replay.note_test(visit.connection, actor_id, name, visit.now, has_url=has_url(name))
         failure = post_ping(name, visit.now)
         return visit.answer(
             Tested(

@@ -247,10 +247,14 @@ def resume(
     return count
 
 
-def note_test(connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime) -> None:
-    """Leave a trace of a test event. Refuses with ENDPOINT_NOT_FOUND."""
+def note_test(
+    connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime, *, has_url: bool
+) -> None:
+    """Leave a trace of a test event about to be posted. Refuses with ENDPOINT_NOT_FOUND, ENDPOINT_WITHOUT_URL."""
     if area not in AREAS:
         raise Refused("ENDPOINT_NOT_FOUND")
+    if not has_url:
+        raise Refused("ENDPOINT_WITHOUT_URL")
     note_action(connection, actor_id, "webhooks.test", "webhook_endpoint", area, None, None, now)
 
 
