@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 from uuid import uuid4
 
 from adapters import database as adapter
 from functions.migrate import app as migrate
 from local import postgres
+from local.configuration import as_roles
 
 
 @contextmanager
@@ -22,13 +24,9 @@ def migrated_database() -> Iterator[str]:
         name = f"bench_{uuid4().hex[:12]}"
         url = server.create_database(name)
         migrate.apply(url)
-        before = os.environ.get("DATABASE_URL")
-        os.environ["DATABASE_URL"] = url
-        try:
-            yield url
-        finally:
-            adapter.disconnect()
-            os.environ.pop("DATABASE_URL")
-            if before is not None:
-                os.environ["DATABASE_URL"] = before
-            server.drop_database(name)
+        with patch.dict(os.environ, as_roles(url)):
+            try:
+                yield url
+            finally:
+                adapter.disconnect()
+                server.drop_database(name)

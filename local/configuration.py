@@ -7,6 +7,7 @@ parameters of its template.
 import base64
 import secrets
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
 
 from local.cloudformation import REGION
 
@@ -38,6 +39,24 @@ PARAMETERS = {
 """Values of the template's parameters."""
 
 
+ROLES = {"DATABASE_URL": "booking_web", "DATABASE_JOBS_URL": "booking_jobs"}
+"""Who the functions sign in to the database as, by the setting of the address (0034_roles.sql)."""
+
+
+def as_roles(owner_url: str) -> dict[str, str]:
+    """How functions reach a database, by setting: the address of its owner's, as the roles of 0034_roles.sql.
+
+    On a server that asks for passwords they have the owner's.
+    """
+    address = urlsplit(owner_url)
+    _, _, password = address.netloc.rpartition("@")[0].partition(":")
+    place = address.netloc.rpartition("@")[2]
+    return {
+        name: urlunsplit(address._replace(netloc=f"{role}{':' if password else ''}{password}@{place}"))
+        for name, role in ROLES.items()
+    }
+
+
 @dataclass(frozen=True)
 class Configuration:
     """The addresses of one running stack and the keys its parts share.
@@ -47,7 +66,7 @@ class Configuration:
     api, stripe_api, make_inbox, aws_endpoint
         Addresses without a path.
     database_url
-        The database of the functions.
+        The database of the functions, as its owner reaches it.
     """
 
     api: str
@@ -72,7 +91,7 @@ class Configuration:
     def environment(self) -> dict[str, str]:
         """What the functions read besides the template's variables."""
         return {
-            "DATABASE_URL": self.database_url,
+            **as_roles(self.database_url),
             "STRIPE_API_BASE": self.stripe_api,
             "STRIPE_SECRET_KEY": self.stripe_secret_key,
             "STRIPE_PUBLISHABLE_KEY": self.stripe_publishable_key,

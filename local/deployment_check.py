@@ -1,7 +1,8 @@
 """`python -m local.deployment_check ENVIRONMENT`: is the secret of an environment fit to deploy with? (c.2)
 
-Make.com's URLs are secrets, so they are in Secrets Manager, where no rule of the template can look. In prod a required
-URL that is missing, or one that cannot be posted to, ends `make deploy` before anything has changed.
+Make.com's URLs and the database's addresses are secrets, so they are in Secrets Manager, where no rule of the template
+can look. In prod a required one that is missing, a URL that cannot be posted to, or an address of another role than its
+own ends `make deploy` before anything has changed.
 """
 
 import json
@@ -14,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from adapters.make import faults
 from local.cloudformation import read_yaml
+from local.configuration import ROLES
 
 ROOT = Path(__file__).resolve().parents[1]
+OWNER = "DATABASE_OWNER_URL"
 
 
 def main(environment: str, samconfig: Path = ROOT / "samconfig.toml") -> int:
@@ -48,7 +53,21 @@ def faults_of(secret: dict[str, str], allowed_hosts: str) -> list[str]:
         del os.environ[name]
     os.environ |= {name: value for name, value in secret.items() if name.startswith("MAKE_")}
     os.environ["WEBHOOK_ALLOWED_HOSTS"] = allowed_hosts
-    return faults(datetime.now(UTC))
+    return [*address_faults(secret), *faults(datetime.now(UTC))]
+
+
+def address_faults(secret: dict[str, str]) -> list[str]:
+    """Which addresses of the database are missing, or of a role whose waits PostgreSQL would not end."""
+    users = {name: _user(secret.get(name, "")) for name in (*ROLES, OWNER)}
+    wrong = [f"{name}: its user must be {role}" for name, role in ROLES.items() if users[name] != role]
+    return wrong + ([] if users[OWNER] else [f"{OWNER}: is required"])
+
+
+def _user(address: str) -> object:
+    try:
+        return conninfo_to_dict(address).get("user")
+    except ProgrammingError:
+        return None
 
 
 def overrides(given: str | list[str]) -> dict[str, str]:

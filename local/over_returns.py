@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Do one thing and print what came of it as JSON; 1 when it is refused."""
     chosen = _parser().parse_args(arguments)
     try:
-        done = run(database.connection(), chosen, datetime.now(UTC))
+        done = run(database.connection_for_jobs(), chosen, datetime.now(UTC))
     except Refused as refusal:
         print(f"{refusal.code}: {refusal.detail}")
         return 1

@@ -20,6 +20,7 @@ def server(application: Any) -> uvicorn.Server:
             lifespan="off",
             access_log=False,
             log_config=None,
+            proxy_headers=False,  # what a client says of its address is not asked, as on AWS
             server_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=3,

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from local import functions, postgres, seed, sockets
-from local.configuration import PARAMETERS, Configuration
+from local.configuration import PARAMETERS, Configuration, as_roles
 from local.containers import Containers
 from local.notice import Notice
 from local.postgres import Server
@@ -124,7 +124,7 @@ def _database_url(port: int, database_port: int) -> str:
 def _fill_database(server: Server, configuration: Configuration) -> None:
     """Everybody's password is hashed, and the database migrated and filled, while nobody uses it yet."""
     from domain.accounts.passwords import hash_password
-    from functions.migrate.app import apply
+    from functions.migrate.app import apply, set_passwords
 
     hashed_password = hash_password(seed.PASSWORD)
     server.wait_until_ready()
@@ -135,6 +135,7 @@ def _fill_database(server: Server, configuration: Configuration) -> None:
     # Nothing has been promised to anybody: no need to wait for the disk at each step.
     hasty = f"{configuration.database_url}?options=-csynchronous_commit%3Doff"
     apply(hasty)
+    set_passwords(configuration.database_url, *as_roles(configuration.database_url).values())
     seed.apply(hasty, hashed_password, datetime.now(UTC))
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from functions.migrate import app as migrate
 from local import postgres as local_postgres
+from local.configuration import as_roles
 from tests.support.memory import in_memory_or
 
 os.environ["PYTHONTZPATH"] = ""  # for the processes that tests start; this one has read it already
@@ -25,10 +26,15 @@ DROPPED_TOGETHER = 50
 
 @dataclass(frozen=True)
 class Database:
-    """A database that only this test sees."""
+    """A database that only this test sees. `url` is its owner's."""
 
     name: str
     url: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """How the functions reach it, as the roles they sign in as."""
+        return as_roles(self.url)
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters import database
-from adapters.jobs import logger, report, scheduled_time
+from adapters.jobs import job, logger, report, scheduled_time
 from domain.audit.audit import audit
 
 
+@job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    findings = audit(database.connection(), scheduled_time(event))
+    findings = audit(database.connection_for_jobs(), scheduled_time(event))
     for finding in findings:
         logger.error(
             "audit finding",
@@ -21,7 +22,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 def main() -> int:
     """Print every finding; answers how a command ends: 0 when there is none."""
-    findings = audit(database.connection(), datetime.now(UTC))
+    findings = audit(database.connection_for_jobs(), datetime.now(UTC))
     print("\n".join(str(finding) for finding in findings) or "Everything fits together.")  # noqa: T201
     return 1 if findings else 0
 

@@ -2,6 +2,9 @@
 
 Migrations are the `.sql` files of the `migrations` folder in the order of their names, forward only. Each is
 one transaction, run as one script, so functions and `DO` blocks need no care.
+
+They run as the owner of the schema (DATABASE_OWNER_URL, else DATABASE_URL). The roles that the other functions sign in
+as get the passwords that their own addresses hold, so that a new password is a new secret and one more run.
 """
 
 import types
@@ -11,9 +14,11 @@ from typing import Any
 
 import psycopg
 import yoyo  # type: ignore[import-untyped]
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from yoyo.migrations import Migration, MigrationList, MigrationStep  # type: ignore[import-untyped]
 
-from adapters.settings import setting
+from adapters.settings import optional_setting, setting
 
 _LOCK = 4_500_001  # any number, as long as nobody else locks it
 
@@ -42,9 +47,42 @@ def apply(database_url: str) -> list[str]:
             return [migration.id for migration in missing]
 
 
+def set_passwords(owner_url: str, *urls: str) -> list[str]:
+    """Give each role the password in its address, where it has one; answers the roles that got one.
+
+    The owner's own is not touched. The server is sent what it will store, never the password.
+    """
+    owner = conninfo_to_dict(owner_url).get("user")
+    wanted = {
+        known["user"]: known["password"] for known in map(conninfo_to_dict, urls) if "password" in known
+    }
+    wanted.pop(owner, None)
+    if not wanted:
+        return []
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        for role, password in wanted.items():
+            verifier = connection.pgconn.encrypt_password(
+                str(password).encode(), str(role).encode(), b"scram-sha-256"
+            )
+            connection.execute(
+                sql.SQL("ALTER ROLE {role} PASSWORD {verifier}").format(
+                    role=sql.Identifier(str(role)), verifier=sql.Literal(verifier.decode())
+                )
+            )
+    return [str(role) for role in wanted]
+
+
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:
     """Apply the migrations packaged with this function."""
-    return {"applied": apply(setting("DATABASE_URL"))}
+    return {"applied": run()}
+
+
+def run() -> list[str]:
+    """What a deployment does: apply the migrations, then let the roles in. Answers the migrations' names."""
+    owner_url = optional_setting("DATABASE_OWNER_URL") or setting("DATABASE_URL")
+    applied = apply(owner_url)
+    set_passwords(owner_url, *filter(None, map(optional_setting, ("DATABASE_URL", "DATABASE_JOBS_URL"))))
+    return applied
 
 
 class _Script(Migration):  # type: ignore[misc]
@@ -70,4 +108,4 @@ def _folder() -> Path:
 
 
 if __name__ == "__main__":
-    print("\n".join(apply(setting("DATABASE_URL"))) or "Nothing to apply.")  # noqa: T201 - for `make migrate`
+    print("\n".join(run()) or "Nothing to apply.")  # noqa: T201 - for `make migrate`

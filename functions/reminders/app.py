@@ -3,14 +3,15 @@
 from typing import Any
 
 from adapters import database
-from adapters.jobs import in_batches, report, scheduled_time
+from adapters.jobs import in_batches, job, report, scheduled_time
 from adapters.settings import environment
 from domain.appointments.reminders import remind
 
 BATCH = 500
 
 
+@job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    connection, now = database.connection(), scheduled_time(event)
+    connection, now = database.connection_for_jobs(), scheduled_time(event)
     sent = in_batches(context, BATCH, lambda size: remind(connection, environment(), now, size))
     return report(reminders_sent=sent)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adapters import database
 from adapters.delivery_metrics import tell_broken_promise, tell_outcome
-from adapters.jobs import logger
+from adapters.jobs import job, logger
 from adapters.make import MakeReceiver, routes
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
@@ -30,7 +30,7 @@ def deliver(record: SQSRecord) -> None:
     if not delivery_enabled():
         return
     now = datetime.now(UTC)
-    outcome = dispatch(database.connection(), receiver(), event_id, now)
+    outcome = dispatch(database.connection_for_jobs(), receiver(), event_id, now)
     if outcome is None:
         return
     tell_outcome(outcome)
@@ -60,5 +60,6 @@ def call_again(event_id: str, delay_seconds: int) -> None:
         webhook_queue().send([Message(event_id, delay_seconds)])
 
 
+@job
 def lambda_handler(event: dict[str, Any], context: Any) -> Any:
     return process_partial_response(event=event, record_handler=deliver, processor=processor, context=context)

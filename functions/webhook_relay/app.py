@@ -4,7 +4,7 @@ from typing import Any
 
 from adapters import database
 from adapters.delivery_metrics import tell_backlog
-from adapters.jobs import report, scheduled_time
+from adapters.jobs import job, report, scheduled_time
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
 from domain.webhooks.backlog import read_backlog
@@ -13,8 +13,11 @@ from domain.webhooks.relay import relay
 ROUNDS = 50
 
 
+@job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     now = scheduled_time(event)
-    enqueued = relay(database.connection(), webhook_queue(), now, ROUNDS) if delivery_enabled() else 0
-    tell_backlog(read_backlog(database.connection(), now))
+    enqueued = (
+        relay(database.connection_for_jobs(), webhook_queue(), now, ROUNDS) if delivery_enabled() else 0
+    )
+    tell_backlog(read_backlog(database.connection_for_jobs(), now))
     return report(events_enqueued=enqueued)

@@ -53,6 +53,20 @@ class Dashboard:
             found = self._sandbox.get("charge", charge or "")
             return copy.deepcopy(disputes.open_dispute(self._sandbox, found, reason))
 
+    def open_inquiry(self, intent: str, reason: str = "fraudulent") -> Resource:
+        """The customer's bank asks about the payment and takes nothing back yet."""
+        with self._sandbox.lock:
+            charge = self._sandbox.get("payment_intent", intent)["latest_charge"]
+            found = self._sandbox.get("charge", charge or "")
+            return copy.deepcopy(disputes.open_inquiry(self._sandbox, found, reason))
+
+    def escalate(self, inquiry: str) -> Resource:
+        """The bank disputes the payment it asked about."""
+        with self._sandbox.lock:
+            found = self._sandbox.get("dispute", inquiry)
+            disputes.escalate(self._sandbox, found)
+            return copy.deepcopy(found)
+
     def close_dispute(self, dispute: str, outcome: Literal["won", "lost"]) -> Resource:
         """The bank decides a dispute."""
         with self._sandbox.lock:

@@ -11,10 +11,38 @@ _DAYS_TO_ANSWER = 9
 
 def open_dispute(sandbox: Sandbox, charge: Resource, reason: str) -> Resource:
     """The bank takes the amount back and Stripe asks for evidence."""
+    _require_undisputed(charge)
+    charge["disputed"] = True
+    dispute = _add(sandbox, charge, reason, "needs_response")
+    sandbox.emit("charge.dispute.created", dispute)
+    sandbox.emit("charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
+def open_inquiry(sandbox: Sandbox, charge: Resource, reason: str) -> Resource:
+    """The bank asks before it disputes: nothing is taken back, and the payment can be refunded."""
+    _require_undisputed(charge)
+    inquiry = _add(sandbox, charge, reason, "warning_needs_response")
+    sandbox.emit("charge.dispute.created", inquiry)
+    return inquiry
+
+
+def escalate(sandbox: Sandbox, inquiry: Resource) -> None:
+    """An inquiry becomes a dispute: now the bank takes the amount back."""
+    if not inquiry["status"].startswith("warning_"):
+        raise invalid_request(f"Dispute {inquiry['id']} is no inquiry: {inquiry['status']}.")
+    sandbox.get("charge", inquiry["charge"])["disputed"] = True
+    sandbox.change(inquiry, "charge.dispute.updated", status="needs_response", is_charge_refundable=False)
+    sandbox.emit("charge.dispute.funds_withdrawn", inquiry)
+
+
+def _require_undisputed(charge: Resource) -> None:
     if charge["disputed"] or not charge["paid"]:
         raise invalid_request(f"Charge {charge['id']} cannot be disputed.")
-    charge["disputed"] = True
-    dispute = sandbox.add(
+
+
+def _add(sandbox: Sandbox, charge: Resource, reason: str, status: str) -> Resource:
+    return sandbox.add(
         {
             "id": new_id("du"),
             "object": "dispute",
@@ -32,7 +60,7 @@ def open_dispute(sandbox: Sandbox, charge: Resource, reason: str) -> Resource:
                 "past_due": False,
                 "submission_count": 0,
             },
-            "is_charge_refundable": False,
+            "is_charge_refundable": status.startswith("warning_"),
             "livemode": False,
             "metadata": {},
             "payment_intent": charge["payment_intent"],
@@ -45,12 +73,9 @@ def open_dispute(sandbox: Sandbox, charge: Resource, reason: str) -> Resource:
                 "type": "card",
             },
             "reason": reason,
-            "status": "needs_response",
+            "status": status,
         }
     )
-    sandbox.emit("charge.dispute.created", dispute)
-    sandbox.emit("charge.dispute.funds_withdrawn", dispute)
-    return dispute
 
 
 def close_dispute(sandbox: Sandbox, dispute: Resource, outcome: Literal["won", "lost"]) -> None:

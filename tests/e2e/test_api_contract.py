@@ -34,6 +34,7 @@ from domain.accounts.passwords import hash_password
 from domain.errors import CATALOGUE
 from domain.throttling import limits
 from local import leash, openapi, postgres, seed
+from local.configuration import as_roles
 from local.stripe_double import StripeDouble
 from tests.support.world import FORM, form
 
@@ -105,7 +106,7 @@ def served(database_url: str, stripe: StripeDouble) -> Iterator[str]:
     environment = {
         **os.environ,
         "PYTHONPATH": f"layers/shared:{openapi.ROOT}",
-        "DATABASE_URL": database_url,
+        **as_roles(database_url),
         "ENVIRONMENT": "dev",
         "STRIPE_SECRET_KEY": stripe.secret_key,
         "STRIPE_PUBLISHABLE_KEY": stripe.publishable_key,

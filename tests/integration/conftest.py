@@ -59,7 +59,8 @@ def configured(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     Whatever the test makes happen, each event that was recorded must be as its published schema says.
     """
-    monkeypatch.setenv("DATABASE_URL", database.url)
+    for name, url in database.settings.items():
+        monkeypatch.setenv(name, url)
     monkeypatch.setenv("ENVIRONMENT", "dev")
     # An AWS client that finds neither region nor keys looks for them on the network.
     for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

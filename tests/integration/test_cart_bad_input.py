@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from adapters import database as adapter
 from functions.cart import app
+from local.configuration import as_roles
 from local.postgres import Server
 from tests.support.browser import CONTEXT, Browser, http_event
 from tests.support.school import School
@@ -84,7 +85,7 @@ def shop(postgres: Server, migrated_template: str) -> Iterator[Target]:
     name = f"test_{uuid4().hex[:12]}"
     url = postgres.create_database(name, migrated_template)
     with pytest.MonkeyPatch.context() as environment, psycopg.connect(url, autocommit=True) as connection:
-        environment.setenv("DATABASE_URL", url)
+        environment.setenv("DATABASE_URL", as_roles(url)["DATABASE_URL"])
         environment.setenv("ENVIRONMENT", "dev")
         school, clock = School(connection), Clock()
         course = school.course()

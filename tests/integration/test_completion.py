@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from adapters.jobs import RunFailed
 from domain.appointments import change_status
 from domain.appointments.booked import By
 from domain.appointments.completion import complete_past
@@ -20,7 +20,7 @@ from domain.errors import Refused
 from functions.appointment_completion import app
 from tests.conftest import Database
 from tests.support.booked import book
-from tests.support.browser import CONTEXT
+from tests.support.browser import CONTEXT, hurried
 from tests.support.race import at_once, uncommitted
 from tests.support.rush import rush
 from tests.support.school import School
@@ -222,7 +222,7 @@ def test_a_run_stops_in_time_and_the_next_takes_up_the_rest(
     appointments = lessons.many(10)
     left = iter([60_000, 30_000, 9_000])
 
-    done = lessons.run(context=SimpleNamespace(get_remaining_time_in_millis=lambda: next(left)))
+    done = lessons.run(context=hurried(left))
 
     assert done == 8
     assert lessons.run() == 2
@@ -256,7 +256,7 @@ def test_a_batch_that_is_killed_leaves_nothing_half_done(lessons: Lessons) -> No
         "CREATE TRIGGER break_down BEFORE INSERT ON outbox EXECUTE FUNCTION break_down()"
     )
 
-    with nothing_written(lessons.connection), pytest.raises(psycopg.errors.RaiseException):
+    with nothing_written(lessons.connection), pytest.raises(RunFailed, match="RaiseException"):
         lessons.run()
 
     lessons.connection.execute("DROP TRIGGER break_down ON outbox")

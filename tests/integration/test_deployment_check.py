@@ -17,9 +17,16 @@ from local.cloudformation import read_yaml
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 REQUIRED = ("SIGNUP", "BOOKING", "CANCELLATION", "MESSAGE")
-COMPLETE = {f"MAKE_{area}_WEBHOOK_URL": f"https://hook.eu1.make.com/jeton-{area}" for area in REQUIRED} | {
-    f"MAKE_{area}_WEBHOOK_SECRET": SECRET for area in REQUIRED
+ADDRESSES = {
+    "DATABASE_URL": "postgresql://booking_web:secret@proxy:5432/booking?sslmode=require",
+    "DATABASE_JOBS_URL": "postgresql://booking_jobs:secret@proxy:5432/booking?sslmode=require",
+    "DATABASE_OWNER_URL": "postgresql://booking:secret@proxy:5432/booking?sslmode=require",
 }
+COMPLETE = (
+    ADDRESSES
+    | {f"MAKE_{area}_WEBHOOK_URL": f"https://hook.eu1.make.com/jeton-{area}" for area in REQUIRED}
+    | {f"MAKE_{area}_WEBHOOK_SECRET": SECRET for area in REQUIRED}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +64,21 @@ def faults_of(**changes: str) -> list[str]:
 
 def test_a_complete_secret_has_no_fault() -> None:
     assert faults_of() == []
+
+
+@pytest.mark.parametrize(
+    "value", ["", "filled in step 4", ADDRESSES["DATABASE_OWNER_URL"], "postgresql://proxy/x"]
+)
+@pytest.mark.parametrize(
+    ("name", "role"), [("DATABASE_URL", "booking_web"), ("DATABASE_JOBS_URL", "booking_jobs")]
+)
+def test_an_address_of_the_database_is_its_role_s(name: str, role: str, value: str) -> None:
+    assert faults_of(**{name: value}) == [f"{name}: its user must be {role}"]
+
+
+@pytest.mark.parametrize("value", ["", "filled in step 4"])
+def test_migrations_need_their_owner_s_address(value: str) -> None:
+    assert faults_of(DATABASE_OWNER_URL=value) == ["DATABASE_OWNER_URL: is required"]
 
 
 @pytest.mark.parametrize("area", REQUIRED)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from domain.cart.view_cart import view_cart
 from domain.scheduling.claims import sweep_expired
 from functions.hold_cleanup import app
 from tests.conftest import Database
-from tests.support.browser import CONTEXT
+from tests.support.browser import CONTEXT, hurried
 from tests.support.rush import HELD, adds, guest, rush, session
 from tests.support.school import School
 from tests.support.tables import nothing_written
@@ -109,9 +108,10 @@ def test_a_run_deletes_batch_after_batch_and_the_oldest_go_first_when_time_is_sh
         {"tutor": night.tutor, "now": NOW},
     )
     left = iter([40_000, 9_999])
-    hurried = SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))
 
-    assert app.lambda_handler({"time": NOW.isoformat()}, hurried) == {"expired_holds_deleted": app.BATCH}
+    assert app.lambda_handler({"time": NOW.isoformat()}, hurried(left)) == {
+        "expired_holds_deleted": app.BATCH
+    }
     assert night.connection.execute("SELECT count(*), min(expires_at) FROM time_claims").fetchone() == (
         2_500,
         NOW - timedelta(seconds=2_499),

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from domain.appointments.reschedule import reschedule
 from functions.reminders import app
 from tests.conftest import Database
 from tests.support.booked import book
-from tests.support.browser import CONTEXT
+from tests.support.browser import CONTEXT, hurried
 from tests.support.race import uncommitted
 from tests.support.rush import rush
 from tests.support.school import School
@@ -243,7 +242,7 @@ def test_a_run_stops_in_time_and_the_next_takes_up_the_rest(
     appointments = diary.books(*[NOW + n * HOUR for n in range(1, 11)])
     left = iter([60_000, 9_000])
 
-    assert diary.run(NOW, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))) == 4
+    assert diary.run(NOW, hurried(left)) == 4
     assert {appointment for appointment, _ in diary.reminded()} == set(appointments[:4])
     assert diary.run(NOW) == 6
     assert sorted(appointment for appointment, _ in diary.reminded()) == sorted(appointments)

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.cookies import SimpleCookie
@@ -44,6 +44,11 @@ CONTEXT = SimpleNamespace(
     aws_request_id="00000000-0000-0000-0000-000000000000",
     get_remaining_time_in_millis=lambda: 30_000,
 )
+
+
+def hurried(left: Iterator[int]) -> SimpleNamespace:
+    """A context that has so many milliseconds left, each time it is asked."""
+    return SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: next(left)})
 
 
 @dataclass(frozen=True)

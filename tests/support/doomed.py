@@ -25,6 +25,7 @@ from tests.support.quick_passwords import QUICK
 PATIENCE_SECONDS = 60
 SETTINGS = (
     "DATABASE_URL",
+    "DATABASE_JOBS_URL",
     "ENVIRONMENT",
     "STRIPE_SECRET_KEY",
     "STRIPE_PUBLISHABLE_KEY",

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
+from unittest.mock import patch
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -65,16 +66,13 @@ def counted(database: HasUrl) -> Iterator[Wire]:
 
 @contextmanager
 def _handlers_connect_to(url: str) -> Iterator[None]:
-    before = os.environ.get("DATABASE_URL")
+    roles = {"DATABASE_URL": "booking_web", "DATABASE_JOBS_URL": "booking_jobs"}
     adapter.disconnect()
-    os.environ["DATABASE_URL"] = url
-    try:
-        yield
-    finally:
-        adapter.disconnect()
-        os.environ.pop("DATABASE_URL")
-        if before is not None:
-            os.environ["DATABASE_URL"] = before
+    with patch.dict(os.environ, {name: make_conninfo(url, user=role) for name, role in roles.items()}):
+        try:
+            yield
+        finally:
+            adapter.disconnect()
 
 
 class _Proxy:

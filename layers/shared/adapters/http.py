@@ -148,6 +148,11 @@ class Visit:
         return method
 
     @property
+    def only_looks(self) -> bool:
+        """Whether it is a HEAD: whoever sends it never sees a body, and wants nothing to happen."""
+        return "asked" in self._event.raw_event["requestContext"]["http"]
+
+    @property
     def path(self) -> str:
         path: str = self._event.raw_event["rawPath"]
         return path
@@ -226,6 +231,11 @@ class JsonResolver(APIGatewayHttpResolver):
     """
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
+        logger.append_keys(
+            request_id=event["requestContext"]["requestId"],  # what a refusal shows as its instance
+            invocation_id=context.aws_request_id,
+            route=event["routeKey"],
+        )
         if event["requestContext"]["http"]["method"] == "HEAD":
             return _without_body(self.resolve(_as_get(event), context))
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
@@ -239,7 +249,10 @@ class JsonResolver(APIGatewayHttpResolver):
 
 def _as_get(event: Any) -> dict[str, Any]:
     request = event["requestContext"]
-    return {**event, "requestContext": {**request, "http": {**request["http"], "method": "GET"}}}
+    return {
+        **event,
+        "requestContext": {**request, "http": {**request["http"], "method": "GET", "asked": "HEAD"}},
+    }
 
 
 def _without_body(answer: dict[str, Any]) -> dict[str, Any]:
@@ -278,25 +291,12 @@ def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
         # API Gateway lets any character into a path's parameter, the resolver only those a slug or an id may have.
         return problem(app, Refused("NOT_FOUND"))
 
-    @app.exception_handler(psycopg.OperationalError)
-    def unreachable(error: psycopg.OperationalError) -> Response[str]:
-        logger.error(
-            "database unavailable", extra={"error": type(error).__name__, "sqlstate": error.sqlstate}
-        )
-        return problem(app, Refused("TEMPORARILY_UNAVAILABLE", retry_after=5))
-
     @app.exception_handler(psycopg.Error)
     def refused_by_database(error: psycopg.Error) -> Response[str]:
-        # Without the server's message: it quotes the row it refuses, e-mail address and all.
-        logger.error(
-            "database error",
-            extra={
-                "error": type(error).__name__,
-                "sqlstate": error.sqlstate,
-                "constraint": error.diag.constraint_name,
-                "traceback": traceback.format_tb(error.__traceback__),
-            },
-        )
+        if database.was_unavailable(error):
+            logger.error("database unavailable", extra=database.description(error))
+            return problem(app, Refused("TEMPORARILY_UNAVAILABLE", retry_after=5))
+        logger.error("database error", extra=database.description(error))
         return problem(app, Refused("INTERNAL_ERROR"))
 
     @app.exception_handler(Exception)

@@ -106,7 +106,7 @@ def answer_with_lease(
     try:
         response = work(keyed, known.checkout_id if known else None)
     except BaseException:
-        idempotency.end_lease(visit.connection, keyed)
+        idempotency.end_lease(database.connection(), keyed)  # the one that failed may be gone
         raise
     idempotency.keep(visit.connection, keyed, request.mask(owner, as_text(response)), visit.now)
     return response

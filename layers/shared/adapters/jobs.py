@@ -1,17 +1,41 @@
-"""The edge of scheduled functions: when it is, how long there is, and what was done, as metrics."""
+"""The edge of functions that nobody waits for: when it is, how long there is, what was done, and how a run fails."""
 
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
+import psycopg
 from aws_lambda_powertools import Logger, Metrics
+
+from adapters import database
 
 RESERVE_MS = 10_000
 """Milliseconds left of a run within which no batch is begun: many times what one takes."""
 
 logger = Logger()
 metrics = Metrics()
+
+
+class RunFailed(Exception):
+    """The database failed a run; the log has said how. EventBridge and SQS start another."""
+
+
+def job[R](handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, Any], Any], R]:
+    """The handler with the invocation's id in every line of its log, and no database message in any."""
+
+    @wraps(handler)
+    def run(event: dict[str, Any], context: Any) -> R:
+        logger.append_keys(invocation_id=context.aws_request_id)
+        try:
+            return handler(event, context)
+        except psycopg.Error as error:
+            database.was_unavailable(error)
+            logger.error("run failed", extra=database.description(error))
+            raise RunFailed(type(error).__name__) from None
+
+    return run
 
 
 def scheduled_time(event: dict[str, Any]) -> datetime:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from psycopg import Connection, OperationalError
 
+from adapters.jobs import RunFailed
+
 LATEST_EXCHANGE = 8
 
 
@@ -45,7 +47,7 @@ def at_risk(dice: Random, chance: float) -> Iterator[Fate]:
     Mortal.fate = fate
     try:
         yield fate
-    except OperationalError:
+    except (OperationalError, RunFailed):
         if not fate.struck:
             raise
     finally:

@@ -1,0 +1,259 @@
+"""A database that does not answer, answers late, or is another one now: what a visitor and a schedule see of it."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from adapters import database as adapter
+from adapters import http
+from adapters.jobs import RunFailed
+from functions.appointment_completion import app as appointment_completion
+from functions.audit import app as audit
+from functions.hold_cleanup import app as hold_cleanup
+from functions.payment_reconciliation import app as payment_reconciliation
+from functions.reminders import app as reminders
+from functions.retention import app as retention
+from tests.conftest import Database
+from tests.support.booked_student import BookedStudent
+from tests.support.browser import CONTEXT, Answer
+from tests.support.world import World, toronto, wanted
+
+TEN = toronto(20, 10)
+JOBS = [appointment_completion, audit, hold_cleanup, payment_reconciliation, reminders, retention]
+
+
+@pytest.fixture
+def course(world: World) -> UUID:
+    course = world.school.course()
+    world.school.tutor(course)
+    return course
+
+
+@pytest.fixture
+def hurried(configured: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the roles are, with a tenth of a second for every second of theirs."""
+    for name, url in configured.settings.items():
+        options = "-c lock_timeout=300ms -c statement_timeout=800ms -c transaction_timeout=900ms"
+        monkeypatch.setenv(name, make_conninfo(url, options=options))
+
+
+def end_idle(world: World) -> int:
+    """The server ends every connection that rests, as a proxy does after half an hour; answers how many."""
+    ended = world.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename LIKE 'booking%%' AND state = 'idle'"
+    )
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and world.rows(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'booking%%'"
+    ):
+        pass
+    return len(ended)
+
+
+# --- A connection that ended while it rested --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/health", "/v1/courses", "/v1/cart", "/v1/me", "/v1/appointments", "/v1/orders", "/v1/credits"],
+)
+def test_the_first_request_after_it_is_answered_like_any_other(world: World, course: UUID, path: str) -> None:
+    zoe = BookedStudent.of(world, wanted(course, TEN))
+    before = zoe.browser.get(path)
+    assert end_idle(world) >= 1
+
+    after = zoe.browser.get(path)
+
+    assert (before.status, after.status) == (200, 200)
+
+
+def test_a_request_that_changes_something_too(world: World, course: UUID) -> None:
+    browser = world.browser()
+    assert browser.get("/v1/courses").status == 200
+    assert end_idle(world) >= 1
+
+    assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.__name__.split(".")[1])
+def test_no_scheduled_run_is_lost(world: World, job: ModuleType) -> None:
+    event = {"time": world.clock().isoformat()}
+    job.lambda_handler(event, CONTEXT)
+    assert end_idle(world) >= 1
+
+    job.lambda_handler(event, CONTEXT)
+
+
+def test_one_that_ended_unheard_is_asked_after_a_rest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen container gets no word of the end; a closed socket of ours is what it finds when it wakes up."""
+    kept = adapter.connection()
+    monkeypatch.setattr(adapter, "TRUSTED_FOR_SECONDS", 0.0)
+    assert adapter.connection() is kept
+    end_idle(world)
+
+    assert adapter.connection() is not kept
+
+
+def test_a_word_from_the_server_is_no_end(world: World) -> None:
+    """A setting that was reloaded, or a notice, leaves the connection as it was."""
+    kept = adapter.connection()
+    world.connection.execute("ALTER SYSTEM SET application_name = 'renamed'")
+    try:
+        world.connection.execute("SELECT pg_reload_conf()")
+        assert adapter.connection().execute("SELECT 1").fetchone() == (1,)
+        assert adapter.connection() is kept
+    finally:
+        world.connection.execute("ALTER SYSTEM RESET application_name")
+        world.connection.execute("SELECT pg_reload_conf()")
+
+
+# --- A server that is not there ---------------------------------------------------------------------------------
+
+
+def test_without_a_server_a_visitor_is_told_in_time(
+    world: World, course: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://booking_web@127.0.0.1:1/nothing")
+    adapter.disconnect()
+    began = time.monotonic()
+
+    answer = world.browser().get("/v1/courses")
+
+    assert unavailable(answer)
+    assert time.monotonic() - began < 7
+
+
+# --- A lock that somebody keeps ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def locked(world: World, statement: str) -> Iterator[None]:
+    with psycopg.connect(world.connection.info.dsn) as holder:
+        holder.execute(statement)
+        yield
+        holder.rollback()
+
+
+def unavailable(answer: Answer) -> bool:
+    told = (answer.status, answer.code, answer.headers.get("Retry-After"))
+    return told == (503, "TEMPORARILY_UNAVAILABLE", "5")
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "statement", ["LOCK TABLE time_claims", "LOCK TABLE carts", "SELECT FROM tutors FOR UPDATE"]
+)
+def test_who_waits_for_a_stuck_lock_is_told_in_time_and_nothing_happens_later(
+    world: World, course: UUID, statement: str
+) -> None:
+    browser = world.browser()
+    began = time.monotonic()
+
+    with locked(world, statement):
+        answer = browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]})
+        assert unavailable(answer), answer.text
+        assert time.monotonic() - began < 2
+        [waiting] = world.rows(
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = 'booking_web' AND state <> 'idle'"
+        )
+
+    assert waiting["n"] == 0
+    assert (world.count("time_claims"), world.count("cart_items")) == (0, 0)
+    assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_purchase_that_waits_keeps_no_lease_and_goes_on_afterwards(world: World, course: UUID) -> None:
+    student = BookedStudent.of(world, wanted(course, TEN))
+    student.browser.post("/v1/cart/items", {"items": [wanted(course, toronto(21, 10))]})
+    form = {"billing": {"address": "1, rue Un", "city": "Laval", "province": "QC", "country": "CA"}}
+    with locked(world, "LOCK TABLE checkouts"):
+        assert unavailable(student.browser.post("/v1/checkout", form, idempotency_key="achat-1"))
+
+    assert student.browser.post("/v1/checkout", form, idempotency_key="achat-1").status == 201
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_run_that_waits_fails_without_quoting_the_server_and_the_next_does_its_work(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    tutor = world.school.tutor(world.school.course())
+    world.connection.execute(
+        "INSERT INTO time_claims (id, tutor_id, during, kind, expires_at)"
+        " VALUES (%s, %s, tstzrange(%s, %s), 'hold', %s)",
+        (uuid4(), tutor, TEN, toronto(20, 11), world.clock()),
+    )
+    event = {"time": world.clock().isoformat()}
+    with (
+        locked(world, "LOCK TABLE time_claims"),
+        pytest.raises(RunFailed, match="LockNotAvailable") as failed,
+    ):
+        hold_cleanup.lambda_handler(event, CONTEXT)
+
+    assert failed.value.__cause__ is None
+    assert failed.value.__suppress_context__
+    assert hold_cleanup.lambda_handler(event, CONTEXT) == {"expired_holds_deleted": 1}
+
+
+# --- A server that takes no writes ------------------------------------------------------------------------------
+
+
+def test_while_the_database_is_read_only_reading_works_writing_is_told_and_then_works_again(
+    world: World, course: UUID, configured: Database
+) -> None:
+    browser = world.browser()
+    assert browser.get("/v1/courses").status == 200
+    with read_only(world, configured):
+        answers: dict[str, Answer] = {
+            "read": browser.get("/v1/courses"),
+            "write": browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}),
+        }
+        with pytest.raises(RunFailed, match="ReadOnlySqlTransaction"):
+            hold_cleanup.lambda_handler({"time": world.clock().isoformat()}, CONTEXT)
+    assert answers["read"].status == 200
+    assert unavailable(answers["write"]), answers["write"].text
+
+    assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
+    hold_cleanup.lambda_handler({"time": world.clock().isoformat()}, CONTEXT)
+
+
+@contextmanager
+def read_only(world: World, configured: Database) -> Iterator[None]:
+    """As after a failover to a reader: open connections find out, new ones begin so."""
+    name = configured.name
+    world.connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    end_idle(world)
+    try:
+        yield
+    finally:
+        world.connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
+# --- What a log says of it --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("hurried")
+def test_every_line_of_a_request_bears_its_ids_and_route(
+    world: World, course: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    for handler in http.logger.handlers:
+        monkeypatch.setattr(handler, "stream", written)
+    with locked(world, "LOCK TABLE time_claims"):
+        answer = world.browser().post("/v1/cart/items", {"items": [wanted(course, TEN)]})
+
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["message"] for line in lines] == ["database unavailable"]
+    assert {(line["request_id"], line["invocation_id"], line["route"]) for line in lines} == {
+        (answer.body["instance"], CONTEXT.aws_request_id, "$default")  # the tests' browser knows no routes
+    }
