@@ -14,7 +14,7 @@ from domain.accounts.accounts import SESSION_TTL
 from domain.checkout import follow_checkout, start_checkout
 from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
 from domain.idempotency import Keyed
-from domain.throttling.limits import CHECKOUT_READS, CHECKOUTS, EMAIL_CHECKS
+from domain.throttling.limits import CART_ADDS, CHECKOUT_READS, CHECKOUTS, EMAIL_CHECKS
 
 app = create_resolver()
 
@@ -77,6 +77,7 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
             keyed,
             begun_id,
             max_holds(),
+            admit=lambda holds: spend(visit, CART_ADDS, units=holds),
         )
         return visit.answer(started, 201)
 
@@ -103,6 +104,7 @@ def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]
         environment(),
         visit.now,
         max_holds(),
+        signs_in=not visit.only_looks,
     )
     if followed.entry:
         visit.set_cookie(SESSION_COOKIE, followed.entry.session.token, int(SESSION_TTL.total_seconds()))

@@ -13,7 +13,7 @@ from adapters.sqs import nudged_queue
 from adapters.stripe_payments import dispute_of, payment_of, read_event, stripe_payments
 from domain.checkout import reconcile
 from domain.checkout.disputed import follow_dispute
-from domain.checkout.refunded_elsewhere import follow_refunds, knows_payment
+from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds, knows_payment
 from domain.checkout.settle import UnknownCheckout, settle
 from domain.errors import Refused
 from domain.payments import inbound, orphans
@@ -107,11 +107,14 @@ def find_settled(visit: Visit, intent_id: str) -> Payment:
 def follow_refunded(visit: Visit, intent_id: str) -> None:
     """The refunds of a payment as Stripe has them now, which may be newer than the event."""
     payment = find_settled(visit, intent_id)
+    reading = begin_reading(visit.connection, intent_id)
     try:
         made = stripe_payments().refunds_of(intent_id)
     except (PaymentsUnavailable, PaymentRefused) as error:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
-    follow_refunds(visit.connection, intent_id, made, payment.received_cents, environment(), visit.now)
+    follow_refunds(
+        visit.connection, intent_id, made, reading, payment.received_cents, environment(), visit.now
+    )
     _, failed = count_troubled(visit.connection, visit.now)
     if failed:
         count("refunds_failed", failed)

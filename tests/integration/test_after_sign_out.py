@@ -8,6 +8,7 @@ from tests.support.browser import Answer, Browser
 from tests.support.guest import Guest
 from tests.support.people import PASSWORD, account, sign_in, signed_in
 from tests.support.shop import Shop
+from tests.support.student import Student
 from tests.support.tables import nothing_written
 from tests.support.world import FORM, World
 
@@ -78,13 +79,36 @@ def test_before_sign_out_it_does(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("enters", WAYS)
-def test_the_checkout_s_own_secret_still_reads_it(shop: Shop, enters: Way) -> None:
+def test_nor_does_the_payment_s_secret_which_the_browser_s_history_has(shop: Shop, enters: Way) -> None:
     guest, left_behind = bought(shop)
-    sign_out(enters(guest))
+    browser = enters(guest)
+    before = asks(shop.world.browser(), guest, x_client_secret=guest.client_secret).body["order"]["number"]
+    sign_out(browser)
 
-    answer = asks(left_behind, guest, x_client_secret=guest.client_secret)
+    with nothing_written(shop.world.connection):
+        answer = asks(shop.world.browser(), guest, x_client_secret=guest.client_secret)
+        left = asks(left_behind, guest, x_client_secret=guest.client_secret)
 
-    assert (answer.body["status"], answer.body["order"]["number"]) == ("settled", "4AS-000001")
+    assert (before, answer.code, left.code) == ("4AS-000001", "CHECKOUT_NOT_FOUND", "CHECKOUT_NOT_FOUND")
+    assert answer.cookies == []
+
+
+def test_nor_that_of_a_student_who_was_signed_in_when_they_paid(shop: Shop) -> None:
+    student = Student(shop.world).books(shop.wanted(9))
+    sign_out(student.browser)
+
+    answer = asks(shop.world.browser(), student, x_client_secret=student.client_secret)
+
+    assert answer.code == "CHECKOUT_NOT_FOUND"
+
+
+def test_nobody_is_signed_in_by_paying_after_a_sign_out(shop: Shop) -> None:
+    """By the password, before the page asked how the payment went: the right it had not used is gone."""
+    guest, _ = bought(shop)
+    sign_out(by_password(guest))
+
+    assert shop.world.rows("SELECT signed_in_at IS NULL AS open FROM checkouts") == [{"open": False}]
+    assert shop.world.rows("SELECT count(*) AS n FROM auth_sessions WHERE revoked_at IS NULL") == [{"n": 0}]
 
 
 @pytest.mark.parametrize("enters", WAYS)
@@ -135,7 +159,6 @@ def test_an_order_that_became_an_older_account_s_is_forgotten_by_the_cookie_too(
     sign_out(signed_in(shop.world))
 
     assert guest.asks().code == "CHECKOUT_NOT_FOUND"
-    assert guest.asks(x_client_secret=guest.client_secret).body["status"] == "sign_in_required"
 
 
 def test_what_was_withdrawn_by_the_sign_in_is_forgotten_by_the_cookie_too(shop: Shop) -> None:

@@ -66,7 +66,7 @@ SPOILED = {
         INSERT INTO credit_transactions (id, user_id, amount_cad, type, appointment_id, created_at)
         SELECT gen_random_uuid(), user_id, 1, 'cancellation', id, created_at FROM appointments
     """,
-    "a cancelled session that is owed more credit": "UPDATE order_items SET credit_promised = true",
+    "a cancelled or lost session that is owed more credit": "UPDATE order_items SET credit_promised = true",
     "more given back than was paid, which nobody has resolved": """
         INSERT INTO over_returns (id, order_id, way, amount_cad, refund_id, created_at)
         SELECT gen_random_uuid(), order_id, 'card', 1, id, created_at FROM refunds WHERE order_id IS NOT NULL

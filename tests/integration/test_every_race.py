@@ -21,7 +21,7 @@ from adapters.stripe_payments import stripe_payments
 from domain.accounts.callers import Buyer
 from domain.checkout.models import StartCheckout
 from domain.checkout.reconcile import reconcile
-from domain.checkout.refunded_elsewhere import follow_refunds
+from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
 from domain.checkout.settle import settle
 from domain.checkout.start_checkout import start_checkout
 from domain.errors import Refused
@@ -93,10 +93,11 @@ class Shop:
     def sees_refunds(self, who: Guest) -> None:
         """What the webhook does with an event about a refund."""
         payment = stripe_payments().find_intent(who.intent_id)
-        made = stripe_payments().refunds_of(who.intent_id)
         with psycopg.connect(self.url, autocommit=True) as connection:
+            reading = begin_reading(connection, who.intent_id)
+            made = stripe_payments().refunds_of(who.intent_id)
             received, now = payment.received_cents, self.world.clock()
-            follow_refunds(connection, who.intent_id, made, received, "dev", now)
+            follow_refunds(connection, who.intent_id, made, reading, received, "dev", now)
 
     def reconciles(self) -> dict[Any, int]:
         with psycopg.connect(self.url, autocommit=True) as connection:

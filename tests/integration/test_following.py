@@ -9,10 +9,11 @@ from domain.checkout import follow_checkout, queries
 from tests.conftest import Database
 from tests.support.browser import Browser
 from tests.support.guest import Guest
+from tests.support.people import account, sign_in, signed_in
 from tests.support.race import at_once
 from tests.support.shop import Shop
 from tests.support.tables import nothing_written
-from tests.support.world import World
+from tests.support.world import FORM, World
 
 
 @pytest.fixture
@@ -161,3 +162,58 @@ def test_an_address_asks_only_so_often(world: World, guest: Guest, monkeypatch: 
     statuses = [guest.asks().status for _ in range(3)]
 
     assert statuses == [200, 200, 429]
+
+
+def test_who_has_just_paid_a_payment_that_was_withdrawn_is_not_told_that_it_failed(
+    world: World, shop: Shop, guest: Guest
+) -> None:
+    """Another tab changed the cart within the three seconds: nobody has asked Stripe since."""
+    assert told(guest)[0] == "requires_payment"
+    guest.pays()
+    guest.chooses(shop.wanted(11))
+    world.clock.advance(seconds=1)
+
+    assert told(guest) == ("processing", "2")
+    world.clock.advance(seconds=2)
+    assert told(guest)[0] == "settled"
+
+
+def test_a_payment_that_came_along_at_sign_in_can_be_followed(world: World, shop: Shop) -> None:
+    """409 names the checkout to follow; the guest's cookie is gone."""
+    account(world, "lea@exemple.ca")
+    world.stripe.dashboard.let_bank_answer("later")
+    guest = Guest(world).chooses(shop.wanted(9)).starts().pays()
+    assert sign_in(guest.browser, "lea@exemple.ca").status == 200
+    guest.chooses(shop.wanted(11))
+    refusal = guest.browser.post("/v1/checkout", {"billing": FORM["billing"]})
+    assert (refusal.code, refusal.body["checkout_id"]) == ("PAYMENT_IN_PROGRESS", guest.checkout_id)
+
+    assert told(guest)[0] == "processing"
+    world.stripe.dashboard.conclude(guest.intent_id, "succeed")
+    world.clock.advance(seconds=3)
+    last = guest.asks()
+
+    # It opened an account of its own, which is somebody else's to sign in to.
+    assert (last.body["status"], last.body["order"], last.cookies) == ("sign_in_required", None, [])
+    assert guest.asks().code == "CHECKOUT_NOT_FOUND"
+
+
+def test_who_had_to_sign_in_reads_the_order_once_they_have(world: World, shop: Shop) -> None:
+    guest = Guest(world, "lea@exemple.ca").chooses(shop.wanted(9)).starts()
+    account(world, "lea@exemple.ca")
+    guest.pays()
+    world.webhooks()
+    assert told(guest)[0] == "sign_in_required"
+
+    assert sign_in(guest.browser, "lea@exemple.ca").status == 200
+
+    answer = guest.asks()
+    assert (answer.body["status"], answer.body["order"]["number"]) == ("settled", "4AS-000001")
+    assert answer.body["session_token"] is None
+
+
+def test_a_signed_in_stranger_still_learns_nothing(world: World, shop: Shop, guest: Guest) -> None:
+    account(world, "lea@exemple.ca")
+    stranger = signed_in(world, "lea@exemple.ca")
+
+    assert stranger.get(f"/v1/checkout/{guest.checkout_id}").code == "CHECKOUT_NOT_FOUND"

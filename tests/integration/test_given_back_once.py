@@ -43,6 +43,7 @@ class Reckoned:
     gone: bool = False
     promised: bool = False
     credit: int = 0
+    owed_as_credit: int = 0  # of a session that could not be booked: the credits that paid for it
     by_fact: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -101,7 +102,7 @@ class Order:
         self.facts = count()
         for line in self.lines.values():
             if line.gone:
-                line.credit = self._credit_share(line.id)
+                line.credit = line.owed_as_credit = self._credit_share(line.id)
                 line.by_fact["conflict"] = line.paid - line.credit
                 self.card_left -= line.by_fact["conflict"]
 
@@ -265,6 +266,8 @@ class Order:
         for line in self.lines.values():
             if line.promised:
                 line.credit += line.left
+            else:
+                line.credit += min(line.left, max(0, line.owed_as_credit - line.credit))
 
     # --- What must agree ------------------------------------------------------------------------------------
 

@@ -18,10 +18,11 @@ from local.gateway.app import Gateway
 from local.serving import served
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import CONTEXT
+from tests.support.guest import Guest
 from tests.support.local_stack import Answer, ask
 from tests.support.shop import Shop
 from tests.support.tables import nothing_written
-from tests.support.world import World
+from tests.support.world import World, toronto, wanted
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 PATHS: dict[str, dict[str, Any]] = json.loads(openapi.DOCUMENT.read_text(encoding="utf-8"))["paths"]
@@ -162,3 +163,16 @@ def test_a_path_says_that_head_is_allowed(api: Api) -> None:
     refused = api.ask("DELETE", "/v1/courses")
 
     assert (refused.status, refused.header("allow")) == (405, "GET, HEAD")
+
+
+def test_head_signs_nobody_in(world: World) -> None:
+    """The one right of a settled checkout is for who reads the answer."""
+    course = world.school.course()
+    world.school.tutor(course)
+    guest = Guest(world).books(wanted(course, toronto(20, 10)))
+
+    with nothing_written(world.connection):
+        head = guest.browser.request("HEAD", f"/v1/checkout/{guest.checkout_id}")
+
+    assert (head.status, head.cookies) == (200, [])
+    assert guest.asks().body["session_token"]

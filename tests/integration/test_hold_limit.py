@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
+from adapters.http import CART_COOKIE
+from domain.accounts.callers import Buyer
+from domain.cart import purchase
+from domain.cart.add_items import add_items
+from domain.cart.models import WantedSession
+from tests.conftest import Database
 from tests.support.browser import Browser
+from tests.support.changes import DONE, one_behind_the_other
 from tests.support.people import account, sign_in, signed_in
 from tests.support.rush import overlapping_claims, sessions_without_their_hold
 from tests.support.shop import Shop
@@ -164,3 +171,45 @@ def test_a_session_that_is_dropped_by_the_merge_takes_no_room(shop: Shop) -> Non
     cart = shop.cart(guest)
     assert (len(cart["items"]), held(shop)) == (20, 20)
     assert {item["hold_expired"] for item in cart["items"]} == {False}
+
+
+def test_adding_while_a_checkout_holds_again_is_counted_with_it(shop: Shop, database: Database) -> None:
+    """The addition has looked at a cart that holds nothing; meanwhile a checkout in another tab holds twenty again."""
+    guest = lapsed(shop, shop.guest(), 20)
+    buyer, now = Buyer.guest(guest.cookies[CART_COOKIE]), shop.world.clock()
+    more = [WantedSession.model_validate(session) for session in sessions(shop, 3, day=25)]
+
+    outcomes = one_behind_the_other(
+        database.url,
+        lambda tab: purchase.hold_again(tab, purchase.lock_cart(tab, buyer, now), now, 20),
+        lambda tab: add_items(tab, buyer, buyer, more, now),
+    )
+
+    assert outcomes == (DONE, "HOLD_LIMIT")
+    assert held(shop) == 20
+
+
+def test_what_a_checkout_holds_again_counts_for_the_address(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one address could hold the whole school's times by asking three carts to be paid again and again."""
+    first, second = lapsed(shop, shop.guest(), 12), shop.guest()
+    shop.added(second, *sessions(shop, 8, day=25))
+    shop.world.clock.now += TTL
+    monkeypatch.setenv("CART_ADDS_PER_HOUR", "15")
+
+    assert first.post("/v1/checkout", FORM).status == 201
+    with nothing_written(shop.world.connection):
+        answer = second.post(
+            "/v1/checkout", FORM | {"account": FORM["account"] | {"email": "lea@exemple.ca"}}
+        )
+    assert (answer.status, answer.code) == (429, "RATE_LIMITED")
+    assert held(shop) == 12
+
+
+def test_a_checkout_whose_holds_stand_counts_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CART_ADDS_PER_HOUR", "3")
+    guest = shop.guest()
+    shop.added(guest, *sessions(shop, 3))
+
+    assert guest.post("/v1/checkout", FORM).status == 201

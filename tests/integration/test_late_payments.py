@@ -3,7 +3,6 @@
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from domain.checkout.reconcile import Reconciled, reconcile
 from functions.payment_reconciliation import app as payment_reconciliation
 from local.stripe_double.faults import Kind
 from tests.support.audit import closing_audit
+from tests.support.browser import hurried
 from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once
@@ -179,7 +179,7 @@ def test_a_run_ends_in_time_and_the_next_goes_on(world: World, buyer: Guest) -> 
         Guest(world, f"autre{n}@exemple.ca").chooses(wanted(course, toronto(21, hour))).starts()
     world.clock.advance(hours=25)
     time_left = iter([240_000, 200_000, 100_000, 50_000, 50_000])
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: next(time_left))
+    context = hurried(time_left)
     event = {"time": world.clock().isoformat()}
 
     assert payment_reconciliation.lambda_handler(event, context)["checkouts_cancelled"] == 2

@@ -165,6 +165,7 @@ def test_the_range_is_of_elapsed_time_to_the_second_when_the_clocks_change(
 
 def test_one_s_own_time_is_no_obstacle(world: World, zoe: BookedStudent) -> None:
     assert toronto(20, 10, 30) in starts(zoe)
+    assert toronto(20, 10) not in starts(zoe)  # where it is already
 
     later = zoe.moves_to(toronto(20, 10, 30))
     back = zoe.moves_to(toronto(20, 10))

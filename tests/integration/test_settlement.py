@@ -422,6 +422,32 @@ def test_another_tutor_s_hold_is_not_taken_for_a_chosen_one(world: World, shop: 
     assert [item["tutor_display_name"] for item in guest.cart["items"]] == ["M. Côté"]
 
 
+@pytest.mark.parametrize("what", ["longer", "later", "another course"])
+def test_one_s_own_newer_hold_on_another_session_is_not_in_the_way(
+    world: World, shop: Shop, what: str
+) -> None:
+    other = world.school.course("mathematiques")
+    world.school.assign(shop.roy, other)
+    newer = {
+        "longer": wanted(shop.course, TEN, 90, shop.roy),
+        "later": wanted(shop.course, TEN + timedelta(minutes=30), tutor=shop.roy),
+        "another course": wanted(other, TEN, tutor=shop.roy),
+    }[what]
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
+    guest.drops(item=0).chooses(newer, wanted(shop.course, TWO, tutor=shop.roy))
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT start_datetime, end_datetime FROM appointments") == [
+        (TEN, TEN + timedelta(hours=1))
+    ]
+    assert world.count("refunds") == 0
+    assert [(item["unavailable"], item["hold_expired"]) for item in guest.cart["items"]] == [
+        (True, True),
+        (False, False),
+    ]
+
+
 def test_a_strangers_newer_hold_is_not_taken(world: World, shop: Shop) -> None:
     guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
     lapse(world)

@@ -1,7 +1,6 @@
 """A changed cart withdraws its open payment: nothing stays reserved, and nobody can pay it for long (decision 19)."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import pytest
 from domain.audit.audit import look_for
 from domain.audit.findings import FINDINGS
 from functions.payment_reconciliation import app as payment_reconciliation
+from tests.support.browser import hurried
 from tests.support.guest import Guest
 from tests.support.people import PASSWORD, hashed, sign_in
 from tests.support.student import Student
@@ -136,6 +136,15 @@ def test_reading_the_cart_or_being_refused_withdraws_nothing(
         assert student.browser.post("/v1/cart/items", {"items": [taken]}).code == "ALREADY_IN_CART"
         assert student.browser.put("/v1/cart/coupon", {"code": "PERDU"}).code == "COUPON_INVALID"
         assert student.browser.delete(f"/v1/cart/items/{course}").code == "ITEM_NOT_FOUND"
+        assert student.browser.put("/v1/cart/coupon", {"code": "save10"}).status == 200  # it is there already
+
+
+def test_taking_off_a_coupon_that_is_not_there_withdraws_nothing(world: World, course: UUID) -> None:
+    guest = Guest(world).chooses(wanted(course, TEN)).starts()
+
+    with nothing_written(world.connection):
+        assert guest.browser.delete("/v1/cart/coupon").status == 200
+    assert statuses(world) == ["open"]
 
 
 def test_taking_out_what_is_out_already_withdraws_nothing(
@@ -230,7 +239,7 @@ def test_withdrawn_payments_are_closed_before_anything_else(world: World, course
     world.clock.advance(minutes=5)
     withdrawn = Guest(world).chooses(wanted(course, TEN)).starts().drops(item=0)
     time_left = iter([240_000, 200_000, 10_000, 10_000])
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: next(time_left))
+    context = hurried(time_left)
 
     done = payment_reconciliation.lambda_handler({"time": world.clock().isoformat()}, context)
 

@@ -15,7 +15,7 @@ from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
 from domain.cart.cart import MAX_HOLDS
-from domain.checkout.queries import forget_guests
+from domain.checkout.queries import end_sign_ins, forget_guests
 from domain.checkout.take_over_cart import take_over_cart
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
@@ -67,7 +67,8 @@ def sign_in(
 def sign_out(connection: Connection[Any], session_token: str | None, now: datetime) -> None:
     """End a session; harmless when it has ended or never was.
 
-    What its owner bought as a guest, the guest's cookie reads no more: it may be left in a browser that others use.
+    What its owner bought as a guest, the guest's cookie reads no more, and nothing of it signs anybody in: either may
+    be left in a browser that others use.
     """
     if session_token is None:
         return
@@ -76,6 +77,7 @@ def sign_out(connection: Connection[Any], session_token: str | None, now: dateti
         owner = queries.find_open_session(connection, token_hash).fetchone()
         if owner:
             forget_guests(connection, owner[0])
+            end_sign_ins(connection, owner[0], now)
             queries.revoke_session(connection, token_hash, now)
 
 

@@ -188,7 +188,10 @@ def _apply(
         booked.sequence + 1,
         now,
     )
-    return Done(_credit(connection, booked, by, transition, now) if credit else ZERO)
+    if not credit:
+        line_credit.promise_no_more(connection, booked.order_item_id)
+        return Done(ZERO)
+    return Done(_credit(connection, booked, by, transition, now))
 
 
 def _credit(

@@ -110,7 +110,8 @@ def reschedule_starts(
     if last < first:
         return []
     calendar = _calendar(connection, session, first, last, now)
-    return free_starts(calendar, session.duration_min, first, last, now) if calendar else []
+    starts = free_starts(calendar, session.duration_min, first, last, now) if calendar else []
+    return [start for start in starts if start != session.start]
 
 
 def free_starts(

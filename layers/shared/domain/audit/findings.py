@@ -102,9 +102,14 @@ ORDERS: Mapping[str, str] = {
 MONEY: Mapping[str, str] = {
     "an order whose refunds or status do not add up": """
         SELECT orders.id FROM orders
-          LEFT JOIN (SELECT order_id, sum(amount_cents) AS cents FROM refunds
-                      WHERE status IN ('pending', 'processed') OR (status = 'failed' AND order_item_id IS NOT NULL)
-                      GROUP BY order_id) AS card ON card.order_id = orders.id
+          LEFT JOIN (SELECT refunds.order_id,
+                            sum(CASE WHEN status = 'failed'
+                                     THEN least(amount_cents,
+                                                (line_total_cad - discount_share_cad - returned_cad) * 100)
+                                     ELSE amount_cents END) AS cents
+                       FROM refunds LEFT JOIN order_items AS item ON item.id = refunds.order_item_id
+                      WHERE status IN ('pending', 'processed') OR (status = 'failed' AND item.id IS NOT NULL)
+                      GROUP BY 1) AS card ON card.order_id = orders.id
           LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
                       WHERE type IN ('order_refund', 'reversal') GROUP BY order_id) AS credit
             ON credit.order_id = orders.id
@@ -163,8 +168,15 @@ MONEY: Mapping[str, str] = {
                        WHERE entry.appointment_id = appointments.id OR entry.order_item_id = item.id)) AS beyond ON true
          WHERE coalesce(standing.cad, 0) <> coalesce(known.cad, 0) + coalesce(beyond.cad, 0)
     """,
-    "a cancelled session that is owed more credit": """
-        SELECT id FROM order_items WHERE credit_promised AND returned_cad < line_total_cad - discount_share_cad
+    "a cancelled or lost session that is owed more credit": """
+        SELECT item.id FROM order_items AS item LEFT JOIN appointments ON appointments.order_item_id = item.id
+         WHERE CASE WHEN credit_promised THEN returned_cad < line_total_cad - discount_share_cad
+                    WHEN appointments.id IS NULL
+                    THEN (SELECT amount_cad FROM credit_transactions
+                           WHERE order_item_id = item.id AND type = 'order_refund')
+                         > (SELECT coalesce(sum(amount_cad), 0) FROM line_returns
+                             WHERE order_item_id = item.id AND undone_at IS NULL
+                               AND way IN ('credit', 'dispute', 'dashboard')) END
     """,
     "more given back than was paid, which nobody has resolved": """
         SELECT id FROM over_returns WHERE resolved_at IS NULL

@@ -66,7 +66,7 @@ def add_items(
     """
     for session in wanted:
         require_bookable(session, now)
-    added = _add(connection, buyer, newcomer, wanted, now, max_holds)
+    added = _add(connection, buyer, newcomer, wanted, now, max_holds, undisturbed=False)
     return added or _add_undisturbed(connection, buyer, newcomer, wanted, now, max_holds)
 
 
@@ -78,12 +78,12 @@ def _add_undisturbed(
     now: datetime,
     max_holds: int,
 ) -> tuple[CartView, Buyer]:
-    """Once more, after the cart was changed by another tab: nobody else changes it now."""
+    """The same while the cart is locked, so that no other tab changes it or takes its holds again."""
     with connection.transaction():
         if buyer == newcomer:
             queries.create_cart(connection, buyer, now)
         queries.lock_cart(connection, buyer)
-        added = _add(connection, buyer, newcomer, wanted, now, max_holds)
+        added = _add(connection, buyer, newcomer, wanted, now, max_holds, undisturbed=True)
         if added is None:
             raise LookupError("a locked cart changed")
         return added
@@ -96,9 +96,17 @@ def _add(
     wanted: Sequence[WantedSession],
     now: datetime,
     max_holds: int,
+    *,
+    undisturbed: bool,
 ) -> tuple[CartView, Buyer] | None:
-    """Judge the cart as it stands and put the sessions in it; None when it was changed in between."""
+    """Judge the cart as it stands and put the sessions in it.
+
+    None when it was changed in between, or when a checkout could take its lapsed holds again in between, unless
+    nobody can: it is `undisturbed`.
+    """
     timetables, found = _look_around(connection, buyer, wanted, now)
+    if found and not undisturbed and not all(item.held for item in found.items):
+        return None
     owner = buyer if found else newcomer
     before = judged(connection, found, now) if found else no_cart(connection, owner)
     choices = _choose(wanted, timetables, now)

@@ -1,6 +1,6 @@
 """What the checkout asks of a cart: lock it, make sure every session is still held, take out what was sold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,18 +29,29 @@ def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
     return judged(connection, cart, now)
 
 
-def hold_again(connection: Connection[Any], cart: Cart, now: datetime, max_holds: int) -> Cart:
+def uncounted(_: int) -> None:
+    """Nobody counts how many times are held."""
+
+
+def hold_again(
+    connection: Connection[Any],
+    cart: Cart,
+    now: datetime,
+    max_holds: int,
+    admit: Callable[[int], None] = uncounted,
+) -> Cart:
     """The judged cart with every hold that does not stand taken anew, on the terms of a first one (X-07).
 
     A session that anyone may give moves to another tutor when its own is lost; the cart is then one version further,
     so that nothing which was started for it before is taken for the same. Refuses with SLOTS_UNAVAILABLE and the lost
-    sessions, and with HOLD_LIMIT.
+    sessions, with HOLD_LIMIT, and as `admit` does, which is told how many times are about to be held.
     """
     lapsed = [item for item in cart.items if not item.held]
     if not lapsed:
         return cart
     _refuse_lost([item for item in lapsed if item.lost], now)
     cart.require_room_for_all(max_holds)
+    admit(len(lapsed))
     claims.lock_tutors(connection, {tutor_id for item in lapsed for tutor_id in item.givers})
     claims.release(connection, [item.id for item in lapsed])
     answers = {item.id: _held_anew(connection, item, now) for item in lapsed}
@@ -98,10 +109,14 @@ def take_newer_holds(
 ) -> Cursor[Any]:
     """Take out of a locked cart the items that ask for sessions which were paid for, and release their holds.
 
-    A session is its `id`, `course_id`, `start`, `duration_min` and, unless any tutor will do, its `tutor_id`.
+    Holds of other items that overlap them lapse: nobody's own hold is in the way of what they paid for (spec 2.7).
+    A session is its `id`, `course_id`, `start`, `duration_min`, `frozen_with` and, unless any tutor will do, its
+    `tutor_id`.
     Rows: a session's id, and the tutor with whom it was held until now.
     """
-    return queries.take_same_sessions(connection, cart_id, sessions, sold_ids, now)
+    taken = queries.take_same_sessions(connection, cart_id, sessions, sold_ids, now)
+    queries.lapse_overlapping(connection, cart_id, sessions, sold_ids, now)
+    return taken
 
 
 def _held_anew(connection: Connection[Any], item: CartItem, now: datetime) -> CartItem | None:

@@ -173,6 +173,42 @@ def take_same_sessions(
     )
 
 
+def lapse_overlapping(
+    connection: Connection[Any],
+    cart_id: UUID | None,
+    sessions: Sequence[Mapping[str, Any]],
+    sold_ids: Sequence[UUID],
+    now: datetime,
+) -> None:
+    """Give up the holds of a locked cart on times of the tutors of these sessions; the items stay.
+
+    A session that is an appointment already, be it cancelled since, asks for none.
+    """
+    connection.execute(
+        """
+        WITH released AS (
+            DELETE FROM time_claims AS hold
+             USING cart_items AS item,
+                   jsonb_to_recordset(%(sessions)s::jsonb) AS session
+                   (id uuid, start timestamptz, duration_min smallint, frozen_with uuid)
+             WHERE item.cart_id = %(cart_id)s AND item.removed_at IS NULL AND item.id <> ALL (%(sold_ids)s)
+               AND hold.id = item.id AND hold.kind = 'hold' AND hold.tutor_id = session.frozen_with
+               AND hold.during && tstzrange(session.start,
+                                            session.start + make_interval(mins => session.duration_min::int))
+               AND NOT EXISTS (SELECT FROM appointments WHERE appointments.id = session.id)
+            RETURNING hold.id)
+        UPDATE cart_items SET hold_expires_at = least(hold_expires_at, %(now)s) FROM released
+         WHERE cart_items.id = released.id
+        """,
+        {
+            "cart_id": cart_id,
+            "sessions": json.dumps(sessions, default=str),
+            "sold_ids": list(sold_ids),
+            "now": now,
+        },
+    )
+
+
 def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expires_at: datetime) -> None:
     """Items, by id, whose holds did not stand and were taken anew, each with the tutor who gives it now."""
     connection.execute(
@@ -201,11 +237,14 @@ def reprice_item(connection: Connection[Any], item_id: UUID, price_cad: Any) -> 
 
 
 def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None, now: datetime) -> None:
-    """Put a coupon on the buyer's cart, if there is one, in place of any other; it is one version further."""
+    """Put a coupon on the buyer's cart, if there is one, in place of any other; it is one version further.
+
+    Nothing changes when it is on the cart already.
+    """
     connection.execute(
         """
         UPDATE carts SET coupon_id = %(coupon_id)s, version = version + 1, updated_at = %(now)s
-         WHERE id = find_cart(%(user_id)s, %(session_hash)s)
+         WHERE id = find_cart(%(user_id)s, %(session_hash)s) AND coupon_id IS DISTINCT FROM %(coupon_id)s
         """,
         {
             "coupon_id": coupon_id,

@@ -49,12 +49,13 @@ class Checkout:
     def stored_status(self) -> str:
         """How it stands for the buyer as far as is known here.
 
-        The payment of one that was withdrawn may still be on its way: what Stripe said of it last.
+        The payment of one that was withdrawn may still be on its way: what Stripe said of it since; until it was asked,
+        nobody knows.
         """
         if self.status in ("processing", "settled", "refunded"):
             return self.status
-        if self.status == "cancelled" and self.intent_closed_at is None and self.followed_status:
-            return self.followed_status
+        if self.status == "cancelled" and self.payment_intent_id and self.intent_closed_at is None:
+            return self.followed_status or "processing"
         return "requires_payment" if self.status == "open" else "failed"
 
     @property

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from domain.checkout import queries
 from domain.payments.disputes import note_dispute
 from domain.payments.gateway import Dispute
 from domain.returns.bring_in_line import bring_in_line
@@ -17,6 +18,7 @@ from domain.transactions import retried_on_deadlock
 def follow_dispute(connection: Connection[Any], dispute: Dispute, now: datetime) -> bool:
     """Record how a dispute stands and what it took from the order's lines; answers whether it was news.
 
+    What Stripe would not refund while it stood is asked for again when it is won, and is owed no more when it is lost.
     The payment must be one we know, and settled if it was paid.
     """
     with connection.transaction():
@@ -24,6 +26,10 @@ def follow_dispute(connection: Connection[Any], dispute: Dispute, now: datetime)
         is_news = note_dispute(connection, dispute, now)
         if order_id and is_news:
             bring_in_line(connection, order_id, now)
+        if is_news and dispute.status in ("won", "lost"):
+            queries.end_wait_for_dispute(connection, dispute.intent_id, dispute.status == "won", now)
+            if order_id:
+                bring_in_line(connection, order_id, now)
         return is_news
 
 

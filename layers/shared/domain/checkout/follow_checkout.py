@@ -50,19 +50,23 @@ def follow_checkout(
     environment: Environment,
     now: datetime,
     max_holds: int = MAX_HOLDS,
+    *,
+    signs_in: bool = True,
 ) -> Followed:
     """How a checkout stands; settles it when it is paid and the webhook has not come yet.
 
     The first settled answer signs the buyer in whose account the checkout opened, and what they chose since as a guest,
-    under the caller's cookie or the checkout's, is in the account's cart from then on.
+    under the caller's cookie or the checkout's, is in the account's cart from then on. Not unless it `signs_in`.
 
     The payment service is asked once in QUESTION_PAUSE at most, whoever asks us; in between, the stored status answers.
 
-    Only one of the caller's identities that started it, or who has its client secret, may ask; anyone else is
-    refused with CHECKOUT_NOT_FOUND. Also refuses with PAYMENT_UNAVAILABLE.
+    Only one of the caller's identities that started it, or who has its client secret, may ask; and the student whose
+    cart it is being paid for since they signed in, or whose order it became. Anyone else is refused with
+    CHECKOUT_NOT_FOUND. Also refuses with PAYMENT_UNAVAILABLE.
     """
     checkout = queries.select_checkout(connection, checkout_id).fetchone()
-    if checkout is None or not _may_ask(checkout, buyers, client_secret):
+    started_it = checkout is not None and _may_ask(checkout, buyers, client_secret)
+    if checkout is None or not (started_it or _came_to_theirs(connection, checkout, buyers)):
         raise Refused("CHECKOUT_NOT_FOUND")
     if checkout.order_id is None and checkout.payment_intent_id and checkout.status != "refunded":
         status = None
@@ -74,7 +78,9 @@ def follow_checkout(
     if checkout.order_id is None:
         return _without_order(checkout.stored_status)
     order = find_order(connection, checkout.order_id)
-    return _with_order(connection, checkout, order, buyers, now, max_holds)
+    if not started_it and Buyer.student(order.user_id) not in buyers:
+        return _without_order("sign_in_required")  # it became somebody else's while its heir asked
+    return _with_order(connection, checkout, order, buyers, now, max_holds, signs_in=signs_in)
 
 
 def _may_ask(checkout: Checkout, buyers: Sequence[Buyer], client_secret: str | None) -> bool:
@@ -83,6 +89,12 @@ def _may_ask(checkout: Checkout, buyers: Sequence[Buyer], client_secret: str | N
     if not client_secret or checkout.client_secret_hash is None:
         return False
     return hmac.compare_digest(fingerprint(client_secret), checkout.client_secret_hash)
+
+
+def _came_to_theirs(connection: Connection[Any], checkout: Checkout, buyers: Sequence[Buyer]) -> bool:
+    """Whether it is a signed-in student's since: their order, or, as long as it is none, a payment of their cart."""
+    students = [buyer.user_id for buyer in buyers if buyer.user_id]
+    return bool(students) and queries.is_heir(connection, checkout.id, students)
 
 
 def _catch_up(
@@ -140,6 +152,8 @@ def _with_order(
     buyers: Sequence[Buyer],
     now: datetime,
     max_holds: int,
+    *,
+    signs_in: bool,
 ) -> Followed:
     is_theirs = Buyer.student(order.user_id) in buyers
     if checkout.user_id is None and not checkout.account_created and not is_theirs:
@@ -147,7 +161,7 @@ def _with_order(
         return _without_order("sign_in_required")
     view = _order_view(connection, order)
     status = "refunded" if order.status == "refunded" else "settled"
-    entry = sign_in_buyer(connection, checkout, order.user_id, buyers, now, max_holds)
+    entry = sign_in_buyer(connection, checkout, order.user_id, buyers, now, max_holds) if signs_in else None
     token = entry.session.token if entry else None
     return Followed(CheckoutState(status=status, order=view, session_token=token), entry)
 

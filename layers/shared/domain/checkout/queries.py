@@ -29,6 +29,21 @@ def select_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Ch
     )
 
 
+def is_heir(connection: Connection[Any], checkout_id: UUID, user_ids: Iterable[UUID]) -> bool:
+    """Whether one of these people has the order of a checkout or, before there is one, the cart it pays for."""
+    found = connection.execute(
+        """
+        SELECT FROM checkouts
+          LEFT JOIN orders ON orders.id = checkouts.order_id
+          LEFT JOIN carts ON carts.id = checkouts.cart_id AND checkouts.order_id IS NULL
+         WHERE checkouts.id = %(id)s
+           AND (orders.user_id = ANY(%(user_ids)s) OR carts.user_id = ANY(%(user_ids)s))
+        """,
+        {"id": checkout_id, "user_ids": list(user_ids)},
+    )
+    return bool(found.rowcount)
+
+
 def lock_cart_of(connection: Connection[Any], checkout_id: UUID) -> None:
     """Carts are locked before checkouts, always.
 
@@ -267,7 +282,10 @@ def end_sign_ins(connection: Connection[Any], user_id: UUID, now: datetime) -> N
 
 
 def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
-    """The cookies that this person bought with, or was paying with before they signed in, read no checkout any more."""
+    """The cookies that this person bought with, or was paying with before they signed in, read no checkout any more.
+
+    Nor do the secrets of their payments read an order: they stand in the addresses that a browser remembers.
+    """
     connection.execute(
         """
         WITH theirs AS MATERIALIZED (
@@ -276,8 +294,11 @@ def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
              UNION ALL
             SELECT checkouts.id FROM carts JOIN checkouts ON checkouts.cart_id = carts.id
              WHERE carts.user_id = %(user_id)s AND status NOT IN ('open', 'processing'))
-        UPDATE checkouts SET session_hash = NULL FROM theirs
-         WHERE checkouts.id = theirs.id AND session_hash IS NOT NULL
+        UPDATE checkouts
+           SET session_hash = NULL, client_secret_hash = CASE WHEN order_id IS NULL THEN client_secret_hash END
+          FROM theirs
+         WHERE checkouts.id = theirs.id
+           AND (session_hash IS NOT NULL OR (order_id IS NOT NULL AND client_secret_hash IS NOT NULL))
         """,
         {"user_id": user_id},
     )
@@ -286,4 +307,25 @@ def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
 def select_tutor_rates(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> Cursor[Any]:
     return connection.cursor(row_factory=tuple_row).execute(
         "SELECT id, hourly_base_rate_cad FROM tutors WHERE id = ANY(%(ids)s)", {"ids": list(tutor_ids)}
+    )
+
+
+def end_wait_for_dispute(connection: Connection[Any], intent_id: str, won: bool, now: datetime) -> None:
+    """What we owe of a payment, and Stripe would not make while it was disputed.
+
+    Won, it is asked for again: of a session that could not be booked, what its line has left; of a payment that bought
+    nothing, all of it. Lost, what bought nothing has gone back.
+    """
+    connection.execute(
+        """
+        UPDATE refunds SET status = CASE WHEN %(won)s THEN 'pending' ELSE 'superseded' END::refund_status,
+                           next_attempt_at = %(now)s
+         WHERE payment_intent_id = %(intent_id)s AND NOT made_elsewhere AND stripe_refund_id IS NULL
+           AND CASE WHEN order_id IS NULL THEN status = 'failed' OR (status = 'superseded' AND %(won)s)
+                    ELSE %(won)s AND status IN ('failed', 'superseded') AND EXISTS (
+                         SELECT FROM order_items AS item
+                          WHERE item.id = refunds.order_item_id
+                            AND (line_total_cad - discount_share_cad - returned_cad) * 100 >= amount_cents) END
+        """,
+        {"intent_id": intent_id, "won": won, "now": now},
     )

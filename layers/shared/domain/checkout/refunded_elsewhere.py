@@ -37,8 +37,8 @@ class _Refund:
 
     @property
     def is_owed(self) -> bool:
-        """Whether nothing of it was ever made."""
-        return self.status in ("pending", "failed") and self.stripe_refund_id is None
+        """Whether it is ours, and has not gone back: never made, or sent back by the bank."""
+        return self.status in ("pending", "failed") and not self.made_elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +74,37 @@ def follow_refunds(
     connection: Connection[Any],
     intent_id: str,
     made: Sequence[MadeRefund],
+    reading: int,
     received_cents: int,
     environment: Environment,
     now: datetime,
 ) -> None:
-    """Bring our rows in line with the refunds `made` of a payment of `received_cents`.
+    """Bring our rows in line with the refunds `made` of a payment of `received_cents`, as that `reading` found them.
+
+    A reading that is older than one applied before changes nothing: `begin_reading` was called before Stripe was asked.
 
     A refund of the dashboard is recorded, and the order's refunded amount and status follow (spec 3.9), never above
     its total. It settles what we owed ourselves and could not pay: a failed refund of the same amount, or, once the
-    whole payment is given back, whatever was still owed. When the bank sends it back, that is owed again.
+    whole payment is given back, whatever was still owed. Of a payment that bought nothing we owe what is left. When
+    the bank sends a refund of the dashboard back, what it settled is owed again.
     """
     with connection.transaction():
         order = _lock_order(connection, intent_id)
-        rows = _lock_refunds(connection, intent_id)
-        matched = [(refund, _row_of(refund, rows)) for refund in made]
-        for refund, row in matched:
+        if not _apply_reading(connection, intent_id, reading):
+            return
+        for refund, row in _matched(made, _lock_refunds(connection, intent_id)):
             if row:
                 _follow(connection, row, refund, now)
+        rows = _lock_refunds(connection, intent_id)
+        matched = _matched(made, rows)
         news = [refund for refund, row in matched if row is None and not refund.failed]
         recorded = [(_record(connection, intent_id, order, refund, now), refund) for refund in news]
         given_back = sum(refund.amount_cents for refund in made if not refund.failed)
-        owed = [row for row in rows if row.is_owed and row not in [followed for _, followed in matched]]
+        made_rows = [row for refund, row in matched if not refund.failed]
+        owed = [row for row in rows if row.is_owed and row not in made_rows]
         _supersede(connection, owed if given_back >= received_cents else _paid_instead(owed, news))
+        if order is None:
+            _owe_the_rest(connection, intent_id, received_cents - given_back, now)
         if order:
             bring_in_line(connection, order.id, now)
             tell_refunds(
@@ -113,6 +122,40 @@ def follow_refunds(
             _explain_orphan(connection, intent_id, now)
         elif owe_again(connection, intent_id, received_cents - given_back, now) and order:
             bring_in_line(connection, order.id, now)
+
+
+def begin_reading(connection: Connection[Any], intent_id: str) -> int:
+    """The number of a reading of a payment's refunds that is about to begin."""
+    ((number,),) = (
+        connection.cursor(row_factory=tuple_row)
+        .execute(
+            """
+            INSERT INTO refund_readings AS reading (payment_intent_id) VALUES (%(intent_id)s)
+                ON CONFLICT (payment_intent_id) DO UPDATE SET drawn = reading.drawn + 1
+            RETURNING drawn
+            """,
+            {"intent_id": intent_id},
+        )
+        .fetchall()
+    )
+    return int(number)
+
+
+def _apply_reading(connection: Connection[Any], intent_id: str, reading: int) -> bool:
+    """Whether no later reading was applied before; the payment's readings are locked until the transaction ends."""
+    return bool(
+        connection.execute(
+            """
+            UPDATE refund_readings SET applied = %(reading)s
+             WHERE payment_intent_id = %(intent_id)s AND applied < %(reading)s
+            """,
+            {"intent_id": intent_id, "reading": reading},
+        ).rowcount
+    )
+
+
+def _matched(made: Sequence[MadeRefund], rows: Sequence[_Refund]) -> list[tuple[MadeRefund, _Refund | None]]:
+    return [(refund, _row_of(refund, rows)) for refund in made]
 
 
 def _row_of(made: MadeRefund, rows: Sequence[_Refund]) -> _Refund | None:
@@ -166,11 +209,12 @@ def _follow(connection: Connection[Any], row: _Refund, made: MadeRefund, now: da
         """
         UPDATE refunds
            SET status = %(status)s, stripe_refund_id = %(service_id)s, processed_at = %(processed_at)s
-         WHERE id = %(id)s AND status <> %(status)s
+         WHERE id = %(id)s AND status <> %(status)s AND NOT (status = 'superseded' AND %(failed)s)
         """,
         {
             "id": row.id,
             "status": "failed" if made.failed else "processed",
+            "failed": made.failed,
             "service_id": made.service_id,
             "processed_at": None if made.failed else now,
         },
@@ -206,6 +250,19 @@ def _supersede(connection: Connection[Any], owed: Sequence[_Refund]) -> None:
     """What was given back another way is not owed any more."""
     connection.execute(
         "UPDATE refunds SET status = 'superseded' WHERE id = ANY(%(ids)s)", {"ids": [row.id for row in owed]}
+    )
+
+
+def _owe_the_rest(connection: Connection[Any], intent_id: str, left_cents: int, now: datetime) -> None:
+    """What we still owe of a payment that bought nothing is no more than what is left of it."""
+    connection.execute(
+        """
+        UPDATE refunds SET amount_cents = %(left)s, status = 'pending', next_attempt_at = %(now)s
+         WHERE payment_intent_id = %(intent_id)s AND order_id IS NULL AND NOT made_elsewhere
+           AND status IN ('pending', 'failed') AND stripe_refund_id IS NULL
+           AND amount_cents > %(left)s AND %(left)s > 0
+        """,
+        {"intent_id": intent_id, "left": left_cents, "now": now},
     )
 
 

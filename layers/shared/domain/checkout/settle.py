@@ -289,6 +289,7 @@ def _take_newer_holds(
             "start": session.start,
             "duration_min": session.duration_min,
             "tutor_id": session.tutor_id if session.tutor_selection == "explicit" else None,
+            "frozen_with": session.tutor_id,
         }
         for session in sessions
     ]

@@ -10,7 +10,7 @@ from domain.payments.gateway import Dispute
 
 
 def note_dispute(connection: Connection[Any], dispute: Dispute, now: datetime) -> bool:
-    """Record how a dispute stands; answers whether that is news. Once closed, it stays closed.
+    """Record how a dispute stands; answers whether that is news. It only goes on: what was true before is old news.
 
     The payment must be one we know.
     """
@@ -24,6 +24,7 @@ def note_dispute(connection: Connection[Any], dispute: Dispute, now: datetime) -
             ON CONFLICT (stripe_dispute_id) DO UPDATE
                SET status = excluded.status, closed_at = excluded.closed_at
              WHERE known.closed_at IS NULL AND known.status <> excluded.status
+               AND dispute_phase(excluded.status) >= dispute_phase(known.status)
             """,
             {
                 "id": dispute.id,

@@ -24,13 +24,18 @@ def is_anothers(payment: Payment, environment: str) -> bool:
 
 
 def note_orphan(connection: Connection[Any], payment: Payment, now: datetime) -> bool:
-    """Record a payment without a checkout; answers whether it is new."""
+    """Record a payment without a checkout; answers whether it is new.
+
+    A payment that is an order's, or that we gave back before, is none: only its checkout is gone (5.9).
+    """
     ours = payment.environment is not None or payment.names_checkout
     return bool(
         connection.execute(
             """
             INSERT INTO orphan_payments (payment_intent_id, amount_cents, currency, received_at, refund_after)
-            VALUES (%(intent_id)s, %(amount_cents)s, %(currency)s, %(now)s, %(refund_after)s)
+            SELECT %(intent_id)s, %(amount_cents)s, %(currency)s, %(now)s, %(refund_after)s
+             WHERE NOT EXISTS (SELECT FROM orders WHERE stripe_payment_intent_id = %(intent_id)s)
+               AND NOT EXISTS (SELECT FROM refunds WHERE payment_intent_id = %(intent_id)s)
             ON CONFLICT DO NOTHING
             """,
             {
@@ -45,15 +50,24 @@ def note_orphan(connection: Connection[Any], payment: Payment, now: datetime) ->
 
 
 def owe_orphans(connection: Connection[Any], now: datetime) -> int:
-    """Owe back every orphan whose window has passed; answers how many."""
+    """Owe back what is left of every orphan whose window has passed; answers how many."""
     return connection.execute(
         """
         WITH lapsed AS (
             UPDATE orphan_payments SET resolved_at = %(now)s, resolution = %(resolution)s
              WHERE resolved_at IS NULL AND refund_after <= %(now)s
-            RETURNING payment_intent_id, amount_cents)
+               AND NOT EXISTS (SELECT FROM orders
+                                WHERE stripe_payment_intent_id = orphan_payments.payment_intent_id)
+            RETURNING payment_intent_id, amount_cents),
+        owed AS (
+            SELECT payment_intent_id, amount_cents - coalesce((
+                       SELECT sum(amount_cents) FROM refunds
+                        WHERE payment_intent_id = lapsed.payment_intent_id AND made_elsewhere AND status = 'processed'
+                   ), 0) AS amount_cents
+              FROM lapsed)
         INSERT INTO refunds (id, payment_intent_id, amount_cents, reason, next_attempt_at, created_at)
-        SELECT gen_random_uuid(), payment_intent_id, amount_cents, %(reason)s, %(now)s, %(now)s FROM lapsed
+        SELECT gen_random_uuid(), payment_intent_id, amount_cents, %(reason)s, %(now)s, %(now)s
+          FROM owed WHERE amount_cents > 0
             ON CONFLICT DO NOTHING
         """,
         {"now": now, "reason": NO_CHECKOUT, "resolution": EXPLAINED_BY_REFUND},

@@ -41,6 +41,7 @@ def bring_in_line(connection: Connection[Any], order_id: UUID, now: datetime) ->
             credit.reverse_unspent(connection, order_id, user_id, fact.missing_cad, now)
         _fill(connection, order_id, fact, now)
     credit.raise_promised(connection, order_id, user_id, now)
+    queries.supersede_returned(connection, order_id)
     queries.apply_to_order(connection, order_id, now)
 
 
@@ -68,7 +69,7 @@ def share_over_lines(
 
 def fill_what_is_free(connection: Connection[Any], order_id: UUID, now: datetime) -> None:
     """A line has more left than before: what an order gave back beyond its lines, if anything, goes there."""
-    if queries.has_beyond(connection, order_id).fetchone():
+    if queries.has_beyond(connection, order_id):
         bring_in_line(connection, order_id, now)
 
 

@@ -34,9 +34,15 @@ def issue(
 
 
 def raise_promised(connection: Connection[Any], order_id: UUID, user_id: UUID, now: datetime) -> None:
-    """Credit what is left again of the lines whose cancellation promised it. The lines must be locked."""
-    for line_id, appointment_id, left_cad in queries.find_promised(connection, order_id).fetchall():
-        _add(connection, user_id, line_id, appointment_id, left_cad, None, now)
+    """Credit what is left again of the lines that owe it as credit. The lines must be locked."""
+    for line_id, appointment_id, owed_cad in queries.find_promised(connection, order_id).fetchall():
+        lost_of = None if appointment_id else order_id
+        _add(connection, user_id, line_id, appointment_id, owed_cad, None, now, lost_of)
+
+
+def promise_no_more(connection: Connection[Any], line_id: UUID) -> None:
+    """What a line has given as credit stays given, and nothing is added to it."""
+    queries.promise_credit(connection, line_id, promised=False)
 
 
 def take_back(
@@ -100,12 +106,16 @@ def _add(
     connection: Connection[Any],
     user_id: UUID,
     line_id: UUID,
-    appointment_id: UUID,
+    appointment_id: UUID | None,
     amount_cad: Decimal,
     by: UUID | None,
     now: datetime,
+    lost_of: UUID | None = None,
 ) -> Decimal:
-    """One more entry of a line's credit: the first is its `cancellation`, each later one reverses the last."""
+    """One more entry of a line's credit: the first is its `cancellation`, each later one reverses the last.
+
+    `lost_of` is the order of a line whose session could not be booked: that one's first entry was settlement's.
+    """
     if not amount_cad:
         return ZERO
     standing = queries.find_credit(connection, line_id).fetchone()
@@ -115,6 +125,8 @@ def _add(
         amount_cad,
         "reversal" if last else "cancellation",
         appointment_id=appointment_id,
+        order_id=lost_of,
+        order_item_id=line_id if lost_of else None,
         reverses=last[0] if last else None,
         created_by=by,
     )

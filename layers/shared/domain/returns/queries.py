@@ -84,6 +84,18 @@ def undo_dead(connection: Connection[Any], order_id: UUID, now: datetime) -> Non
     )
 
 
+def supersede_returned(connection: Connection[Any], order_id: UUID) -> None:
+    """A failed refund of a session that could not be booked is owed no more once its line has given all back."""
+    connection.execute(
+        """
+        UPDATE refunds SET status = 'superseded' FROM order_items AS item
+         WHERE refunds.order_id = %(order_id)s AND refunds.status = 'failed' AND NOT made_elsewhere
+           AND item.id = refunds.order_item_id AND returned_cad = line_total_cad - discount_share_cad
+        """,
+        {"order_id": order_id},
+    )
+
+
 def select_facts(connection: Connection[Any], order_id: UUID) -> Cursor[Fact]:
     """Every refund and dispute of an order that counts, oldest first. Resolved over-returns are known."""
     return connection.cursor(row_factory=class_row(Fact)).execute(
@@ -242,13 +254,17 @@ def promise_credit(connection: Connection[Any], line_id: UUID, *, promised: bool
 
 
 def find_promised(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
-    """The lines of an order whose promised credit could be raised: line, appointment, amount."""
+    """The lines of an order whose credit could be raised: line, appointment, amount.
+
+    A cancellation promised whatever is left of its line; a session that could not be booked, its share of the credits
+    that paid for it (0035).
+    """
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        SELECT item.id, appointments.id, line_total_cad - discount_share_cad - returned_cad
-          FROM order_items AS item JOIN appointments ON appointments.order_item_id = item.id
-         WHERE order_id = %(order_id)s AND credit_promised
-           AND line_total_cad - discount_share_cad > returned_cad
+        SELECT item.id, appointments.id, owed.cad
+          FROM order_items AS item LEFT JOIN appointments ON appointments.order_item_id = item.id
+         CROSS JOIN LATERAL credit_owed(item, appointments.id IS NULL) AS owed (cad)
+         WHERE order_id = %(order_id)s AND owed.cad > 0
          ORDER BY item.id
         """,
         {"order_id": order_id},
@@ -285,11 +301,13 @@ def apply_to_order(connection: Connection[Any], order_id: UUID, now: datetime) -
     )
 
 
-def has_beyond(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
-    return connection.execute(
+def has_beyond(connection: Connection[Any], order_id: UUID) -> bool:
+    """Whether an order gave back more than its lines could take, and nobody has resolved it."""
+    found = connection.execute(
         "SELECT FROM over_returns WHERE order_id = %(order_id)s AND resolved_at IS NULL",
         {"order_id": order_id},
     )
+    return bool(found.rowcount)
 
 
 def select_unsettled_orders(connection: Connection[Any], since: datetime, at_most: int) -> Cursor[Any]:

@@ -1,0 +1,418 @@
+"""What Stripe, a bank or an operator undoes, does by hand, or tells late and in another order than it happened."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.stripe_payments import stripe_payments
+from domain.appointments.booked import By
+from domain.appointments.change_status import cancel, reactivate
+from domain.checkout.refund_order import refund_order
+from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
+from domain.payments.gateway import Payment
+from domain.payments.orphans import note_orphan
+from functions.retention import app as retention
+from local.stripe_double.sandbox import Resource
+from tests.support.audit import closing_audit
+from tests.support.browser import CONTEXT
+from tests.support.guest import Guest
+from tests.support.student import Student
+from tests.support.world import World, toronto, wanted
+
+TEN, TWELVE = toronto(25, 10), toronto(25, 12)
+
+
+@pytest.fixture
+def course(world: World) -> UUID:
+    course = world.school.course()
+    world.school.tutor(course)
+    return course
+
+
+def hear(world: World) -> dict[str, int]:
+    """Stripe's events arrive, the minute passes, and what that made Stripe say arrives too."""
+    for message in world.stripe.webhooks.take():
+        assert world.deliver(message).status == 200
+    done = world.reconciliation()
+    for message in world.stripe.webhooks.take():
+        assert world.deliver(message).status == 200
+    return done
+
+
+def loses_one_of_two[T: Guest](buyer: T, course: UUID, **form: Any) -> T:
+    """Two sessions of 45.00 are paid; the one at twelve was taken meanwhile."""
+    world = buyer.world
+    buyer.chooses(wanted(course, TEN), wanted(course, TWELVE))
+    answer = buyer.sends_form(**form)
+    assert answer.status == 201, answer.text
+    buyer.started = answer.body
+    world.clock.advance(minutes=16)
+    Guest(world, "rivale@exemple.ca").chooses(wanted(course, TWELVE))
+    buyer.pays()
+    hear(world)
+    return buyer
+
+
+def the_order(world: World) -> tuple[str, str]:
+    [order] = world.rows("SELECT status::text, refunded_cad FROM orders")
+    return order["status"], str(order["refunded_cad"])
+
+
+def statuses(world: World) -> list[str]:
+    return [
+        row["status"]
+        for row in world.rows("SELECT status::text FROM refunds ORDER BY created_at, made_elsewhere")
+    ]
+
+
+def made_at_stripe(world: World) -> int:
+    """Cents that Stripe has given back and no bank has returned."""
+    return sum(refund["amount"] for refund in world.stripe.all("refund") if refund["status"] != "failed")
+
+
+def findings(world: World) -> list[str]:
+    return closing_audit(world.connection, world.stripe, world.clock())
+
+
+# --- Credit of a session that could not be booked ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["dispute won", "dashboard refund sent back"])
+def test_what_took_its_credit_and_was_undone_gives_it_back(world: World, course: UUID, how: str) -> None:
+    student = loses_one_of_two(Student(world).has_credits("30.00"), course, credits_cad="all")
+    assert student.account == (Decimal("15.00"), Decimal(0))  # 30.00 went back to the card
+
+    if how == "dispute won":
+        dispute = world.stripe.dashboard.open_dispute(student.intent_id)
+        hear(world)
+        assert student.account == (Decimal(0), Decimal(0))
+        world.stripe.dashboard.close_dispute(dispute["id"], "won")
+    else:
+        refund = world.stripe.dashboard.refund(student.intent_id, 2000)
+        hear(world)
+        assert student.account == (Decimal(0), Decimal(0))
+        world.stripe.dashboard.settle_refund(refund["id"], "fail")
+    hear(world)
+
+    assert student.account == (Decimal("15.00"), Decimal(0))
+    assert the_order(world) == ("partially_refunded", "45.00")
+    assert findings(world) == []
+
+
+def test_the_audit_asks_for_the_credit_of_a_lost_session(world: World, course: UUID) -> None:
+    """Its negative control."""
+    student = loses_one_of_two(Student(world).has_credits("30.00"), course, credits_cad="all")
+    world.connection.execute(
+        "UPDATE line_returns SET undone_at = created_at WHERE way = 'credit' AND undone_at IS NULL"
+    )
+
+    assert any("lost session that is owed more credit" in finding for finding in findings(world))
+    assert student.account == (Decimal("15.00"), Decimal(0))
+
+
+# --- A refund of ours that the bank sends back ------------------------------------------------------------------
+
+
+def test_a_lost_session_s_refund_sent_back_and_made_by_hand_counts_once(world: World, course: UUID) -> None:
+    guest = loses_one_of_two(Guest(world), course)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    hear(world)
+    assert (the_order(world), hear(world)["refunds_failed"]) == (("partially_refunded", "45.00"), 1)
+
+    world.clock.advance(hours=2)
+    world.stripe.dashboard.refund(guest.intent_id, 4500)
+    hear(world)
+
+    assert the_order(world) == ("partially_refunded", "45.00")
+    assert statuses(world) == ["superseded", "processed"]
+    assert hear(world)["refunds_failed"] == 0
+    assert findings(world) == []
+    [told] = world.rows(
+        "SELECT convert_from(body, 'UTF8')::json->'payload' AS payload FROM outbox WHERE type = 'order.refunded'"
+        " ORDER BY created_at DESC LIMIT 1"
+    )
+    assert told["payload"]["is_full_refund"] is False
+
+
+def test_one_by_hand_that_is_sent_back_too_is_a_person_s_again(world: World, course: UUID) -> None:
+    guest = loses_one_of_two(Guest(world), course)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    hear(world)
+    by_hand = world.stripe.dashboard.refund(guest.intent_id, 4500)
+    hear(world)
+
+    world.stripe.dashboard.settle_refund(by_hand["id"], "fail")
+    hear(world)
+
+    assert statuses(world) == ["failed", "failed"]  # asking again would be answered with the one that failed
+    assert hear(world)["refunds_failed"] == 1
+    assert made_at_stripe(world) == 0
+
+
+def test_an_administrator_s_refund_sent_back_and_made_by_hand_ends_the_alarm(
+    world: World, course: UUID
+) -> None:
+    student = Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    admin = world.school.user("chef@exemple.ca", "admin")
+    [order] = world.rows("SELECT id FROM orders")
+    refund_order(world.connection, order["id"], Decimal("20.00"), "Geste", admin, "dev", world.clock())
+    hear(world)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    hear(world)
+    world.clock.advance(hours=2)
+
+    world.stripe.dashboard.refund(student.intent_id, 2000)
+    hear(world)
+
+    assert (the_order(world), statuses(world)) == (
+        ("partially_refunded", "20.00"),
+        ["superseded", "processed"],
+    )
+    assert hear(world)["refunds_failed"] == 0
+    assert findings(world) == []
+
+
+def test_ours_that_fails_and_the_one_by_hand_may_be_heard_of_at_once(world: World, course: UUID) -> None:
+    guest = loses_one_of_two(Guest(world), course)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    world.stripe.dashboard.refund(guest.intent_id, 4500)
+    hear(world)
+
+    assert (the_order(world), statuses(world)) == (
+        ("partially_refunded", "45.00"),
+        ["superseded", "processed"],
+    )
+
+
+def test_a_lost_session_s_refund_sent_back_and_asked_for_again_by_an_administrator(
+    world: World, course: UUID
+) -> None:
+    loses_one_of_two(Guest(world), course)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    hear(world)
+    admin = world.school.user("chef@exemple.ca", "admin")
+    [line] = world.rows(
+        "SELECT item.id, order_id FROM order_items AS item LEFT JOIN appointments ON order_item_id = item.id"
+        " WHERE appointments.id IS NULL"
+    )
+
+    refund_order(
+        world.connection,
+        line["order_id"],
+        Decimal("45.00"),
+        "Encore",
+        admin,
+        "dev",
+        world.clock(),
+        [line["id"]],
+    )
+    hear(world)
+
+    assert the_order(world) == ("partially_refunded", "45.00")
+    assert made_at_stripe(world) == 4500
+
+
+# --- A lost session's refund while the payment is disputed ------------------------------------------------------
+
+
+def disputed_before_it_was_refunded(world: World, course: UUID) -> tuple[Guest, Resource]:
+    """The bank takes the payment back before the refund of the lost session is made: Stripe makes none."""
+    guest = Guest(world).chooses(wanted(course, TEN), wanted(course, TWELVE)).starts()
+    world.clock.advance(minutes=16)
+    Guest(world, "rivale@exemple.ca").chooses(wanted(course, TWELVE))
+    guest.pays()
+    dispute = world.stripe.dashboard.open_dispute(guest.intent_id)
+    hear(world)
+    return guest, dispute
+
+
+def test_a_lost_dispute_ends_what_was_owed_beside_it(world: World, course: UUID) -> None:
+    _, dispute = disputed_before_it_was_refunded(world, course)
+    world.stripe.dashboard.close_dispute(dispute["id"], "lost")
+    hear(world)
+
+    assert statuses(world) == ["superseded"]
+    assert hear(world)["refunds_failed"] == 0
+
+
+def test_a_won_dispute_lets_it_be_asked_for_again(world: World, course: UUID) -> None:
+    _, dispute = disputed_before_it_was_refunded(world, course)
+    assert made_at_stripe(world) == 0
+    world.stripe.dashboard.close_dispute(dispute["id"], "won")
+    for message in world.stripe.webhooks.take():
+        assert world.deliver(message).status == 200
+
+    assert statuses(world) == ["pending"]
+    assert the_order(world) == ("partially_refunded", "45.00")
+
+
+def test_a_session_that_takes_place_after_all_is_promised_no_credit(world: World, course: UUID) -> None:
+    """Cancelled while disputed, nothing could be credited; reactivated, nothing will be when the dispute is won."""
+    student = Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    dispute = world.stripe.dashboard.open_dispute(student.intent_id)
+    hear(world)
+    admin = By("admin", world.school.user("chef@exemple.ca", "admin"))
+    [shown] = student.browser.get("/v1/appointments").body["items"]
+    cancel(world.connection, admin, UUID(shown["id"]), None, "dev", world.clock())
+    reactivate(world.connection, admin, UUID(shown["id"]), None, world.clock(), credit=False)
+
+    world.stripe.dashboard.close_dispute(dispute["id"], "won")
+    hear(world)
+
+    assert student.account == (Decimal(0), Decimal(0))
+    assert findings(world) == []
+
+
+# --- Stripe is read, and tells, in any order --------------------------------------------------------------------
+
+
+def test_a_reading_that_began_before_another_was_applied_changes_nothing(world: World, course: UUID) -> None:
+    student = Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    refund = world.stripe.dashboard.refund(student.intent_id, 2000)
+    old = begin_reading(world.connection, student.intent_id)
+    stale = stripe_payments().refunds_of(student.intent_id)
+    world.stripe.dashboard.settle_refund(refund["id"], "fail")
+    hear(world)
+
+    follow_refunds(world.connection, student.intent_id, stale, old, 4500, "dev", world.clock())
+
+    assert the_order(world) == ("paid", "0.00")
+    assert hear(world)["refunds_failed"] == 0
+    assert statuses(world) == []
+
+
+def test_the_newest_reading_is_applied(world: World, course: UUID) -> None:
+    """The negative control: the same list, read after all others."""
+    student = Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    world.stripe.dashboard.refund(student.intent_id, 2000)
+    hear(world)
+    made = stripe_payments().refunds_of(student.intent_id)
+
+    reading = begin_reading(world.connection, student.intent_id)
+    follow_refunds(world.connection, student.intent_id, made, reading, 4500, "dev", world.clock())
+
+    [row] = world.rows("SELECT drawn, applied FROM refund_readings")
+    assert row["drawn"] == row["applied"] == reading
+
+
+def test_an_inquiry_s_event_that_comes_late_does_not_undo_the_dispute(world: World, course: UUID) -> None:
+    student = Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    asked = world.stripe.dashboard.open_inquiry(student.intent_id)
+    [inquiry] = world.stripe.webhooks.take("charge.dispute.created")
+    world.stripe.dashboard.escalate(asked["id"])
+    [real] = world.stripe.webhooks.take("charge.dispute.updated")
+
+    assert [world.deliver(message).status for message in (real, inquiry)] == [200, 200]
+
+    assert world.rows("SELECT status, closed_at FROM payment_disputes") == [
+        {"status": "needs_response", "closed_at": None}
+    ]
+    [shown] = student.browser.get("/v1/appointments").body["items"]
+    answer = student.browser.post(f"/v1/appointments/{shown['id']}/cancel", {})
+    assert answer.body["credit_issued_cad"] == "0.00"
+
+
+# --- What bought nothing ----------------------------------------------------------------------------------------
+
+
+def orphan(world: World) -> str:
+    """A payment of 45.00 for a checkout that nobody knows."""
+    intent = world.stripe_client.v1.payment_intents.create(
+        {
+            "amount": 4500,
+            "currency": "cad",
+            "allowed_payment_method_types": ["card"],
+            "metadata": {"checkout_id": str(uuid4()), "environment": "dev"},
+        }
+    )
+    world.pay(intent.id)
+    hear(world)
+    return intent.id
+
+
+@pytest.mark.parametrize("minutes", [10, 70])
+def test_of_an_orphan_that_was_partly_given_back_by_hand_the_rest_goes_back(
+    world: World, minutes: int
+) -> None:
+    intent_id = orphan(world)
+    world.clock.advance(minutes=minutes)  # before and after it is owed
+    world.stripe.dashboard.refund(intent_id, 2000)
+    for _ in range(3):
+        hear(world)
+        world.clock.advance(minutes=61)
+
+    assert made_at_stripe(world) == 4500
+    assert sorted(statuses(world)) == ["processed", "processed"]
+    assert hear(world)["refunds_failed"] == 0
+
+
+# --- What was bought long ago -----------------------------------------------------------------------------------
+
+
+def ninety_one_days_later(world: World, course: UUID) -> Guest:
+    """The checkout of a payment is deleted; its order stays."""
+    guest = Guest(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    world.clock.advance(days=91)
+    retention.lambda_handler({"time": world.clock().isoformat()}, CONTEXT)
+    assert (world.count("checkouts"), world.count("orders")) == (0, 1)
+    return guest
+
+
+@pytest.mark.parametrize(
+    "what", ["partial refund", "refund sent back", "dispute", "inquiry", "paid told again"]
+)
+def test_an_order_s_payment_is_no_orphan_when_its_checkout_is_gone(
+    world: World, course: UUID, what: str
+) -> None:
+    guest = ninety_one_days_later(world, course)
+    match what:
+        case "partial refund":
+            world.stripe.dashboard.refund(guest.intent_id, 1000)
+        case "refund sent back":
+            refund = world.stripe.dashboard.refund(guest.intent_id, 1000)
+            hear(world)
+            world.stripe.dashboard.settle_refund(refund["id"], "fail")
+        case "dispute":
+            world.stripe.dashboard.open_dispute(guest.intent_id)
+        case "inquiry":
+            world.stripe.dashboard.open_inquiry(guest.intent_id)
+        case _:
+            [event] = world.rows(
+                "DELETE FROM webhook_events WHERE type = 'payment_intent.succeeded' RETURNING external_event_id AS id"
+            )
+            assert world.deliver(world.stripe.webhooks.message(event["id"])).status == 200
+    for _ in range(3):
+        hear(world)
+        world.clock.advance(hours=1)
+
+    assert world.count("orphan_payments") == 0
+    assert made_at_stripe(world) == (1000 if what == "partial refund" else 0)
+    expected = {"partial refund": ("partially_refunded", "10.00")}
+    assert the_order(world) == expected.get(what, ("paid", "0.00"))
+
+
+def test_a_payment_that_went_back_whole_is_no_orphan_either(world: World, course: UUID) -> None:
+    """Paid twice, given back, its checkout deleted: told again, it stays as it is."""
+    guest = ninety_one_days_later(world, course)
+    world.connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, amount_cents, reason, status, stripe_refund_id, next_attempt_at,"
+        " created_at, processed_at)"
+        " VALUES (%s, 'pi_old', 4500, 'Déjà payé', 'processed', 're_old', now(), now(), now())",
+        (uuid4(),),
+    )
+    again = Payment("pi_old", "succeeded", 4500, 4500, "CAD", uuid4(), environment="dev")
+    assert note_orphan(world.connection, again, world.clock()) is False
+    assert guest.checkout_id
