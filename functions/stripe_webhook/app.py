@@ -21,7 +21,8 @@ from domain.payments.gateway import Payment, PaymentRefused, PaymentsUnavailable
 from domain.payments.refunds import count_troubled, pay_refunds
 from domain.webhooks import relay
 
-app = create_resolver()
+MOST_BYTES = 1024 * 1024
+app = create_resolver(most_bytes=MOST_BYTES)
 
 ENOUGH_FOR_ONE_REFUND_MS = 12_000
 

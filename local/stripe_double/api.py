@@ -153,6 +153,8 @@ class Api:
         paths = params.get("expand", ())
         expansion.check(operation.answers, paths)
         try:
+            if fault and fault.kind == "refusal":
+                raise invalid_request("This request was refused on purpose.", code="parameter_invalid")
             if fault and fault.kind == "server_error":
                 raise _server_error()
             with self._sandbox.during(request):

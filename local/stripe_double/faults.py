@@ -12,6 +12,7 @@ from typing import Literal
 Kind = Literal[
     "rate_limit",  # 429, nothing done, nothing kept
     "lock_timeout",  # 429 too: another request holds the object
+    "refusal",  # 400, kept under the key as any answer is, nothing done
     "server_error",  # 500 kept under the key, nothing done
     "server_error_after_commit",  # 500 kept under the key, yet the effect is there
     "timeout_before",  # nothing done, no answer

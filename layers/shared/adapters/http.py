@@ -38,6 +38,8 @@ CART_COOKIE_SECONDS = 2_592_000
 SESSION_COOKIE = "__Host-session"
 PROBLEM_JSON = "application/problem+json"
 MAX_COOKIE_LENGTH = 200
+MOST_BYTES = 64 * 1024
+MOST_FAULTS = 20
 FIRST_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
 
 logger = Logger()
@@ -228,7 +230,10 @@ class JsonResolver(APIGatewayHttpResolver):
     """Powertools would read forms too, and knows JSON's media type in small letters only. This API speaks JSON.
 
     HEAD is answered wherever GET is, by the same route: the same headers, the length of the body, and no body.
+    A body longer than `most_bytes` is refused before anybody reads it (decision 32).
     """
+
+    most_bytes = MOST_BYTES
 
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:
         logger.append_keys(
@@ -238,6 +243,8 @@ class JsonResolver(APIGatewayHttpResolver):
         )
         if event["requestContext"]["http"]["method"] == "HEAD":
             return _without_body(self.resolve(_as_get(event), context))
+        if len((event.get("body") or "").encode(errors="surrogatepass")) > self.most_bytes:
+            return _unread(event, Refused("BODY_TOO_LARGE"))
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = media_type in ("", "application/json")
@@ -245,6 +252,21 @@ class JsonResolver(APIGatewayHttpResolver):
         answer = super().resolve({**event, "headers": headers}, context)
         answer["headers"]["X-Content-Type-Options"] = "nosniff"
         return answer
+
+
+def _unread(event: Any, refusal: Refused) -> dict[str, Any]:
+    """The refusal of a request that no route has seen."""
+    return {
+        "statusCode": refusal.status,
+        "headers": {
+            "Content-Type": PROBLEM_JSON,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+        "cookies": [],
+        "isBase64Encoded": False,
+        "body": _problem_text(refusal, event["requestContext"]["requestId"]),
+    }
 
 
 def _as_get(event: Any) -> dict[str, Any]:
@@ -262,9 +284,13 @@ def _without_body(answer: dict[str, Any]) -> dict[str, Any]:
     return {**answer, "headers": headers, "body": "", "isBase64Encoded": False}
 
 
-def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
-    """A Powertools resolver that validates requests and writes every failure as problem+json."""
+def create_resolver(*middlewares: Callable[..., Any], most_bytes: int = MOST_BYTES) -> APIGatewayHttpResolver:
+    """A Powertools resolver that validates requests and writes every failure as problem+json.
+
+    `most_bytes` is how long a body may be, as the event carries it.
+    """
     app = JsonResolver(enable_validation=True, serializer=_to_json, json_body_deserializer=_from_json)
+    app.most_bytes = most_bytes
     app.use([_refuse_forged, *middlewares])
 
     @app.exception_handler(Refused)
@@ -276,7 +302,8 @@ def create_resolver(*middlewares: Callable[..., Any]) -> APIGatewayHttpResolver:
         faults = error.errors()
         if any(fault["type"] == "json_invalid" for fault in faults):
             return problem(app, Refused("MALFORMED_JSON"))
-        return problem(app, Refused("VALIDATION_FAILED", errors=[_field_problem(fault) for fault in faults]))
+        told = [_field_problem(fault) for fault in faults[:MOST_FAULTS]]
+        return problem(app, Refused("VALIDATION_FAILED", errors=told))
 
     @app.exception_handler(RequestUnsupportedContentType)
     def unsupported(_: RequestUnsupportedContentType) -> Response[str]:
@@ -320,31 +347,35 @@ def _refuse_forged(app: ApiGatewayResolver, next_middleware: NextMiddleware) -> 
 
 def problem(app: APIGatewayHttpResolver, refusal: Refused) -> Response[str]:
     """A refusal as RFC 9457 writes it."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(refusal.status).phrase,
-        "status": refusal.status,
-        "detail": refusal.detail,
-        "code": refusal.code,
-        "instance": app.current_event.request_context.request_id,
-        **({"errors": list(refusal.errors)} if refusal.errors else {}),
-        **refusal.facts,
-    }
     headers = {"Cache-Control": "no-store"}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
     return Response(
         status_code=refusal.status,
         content_type=PROBLEM_JSON,
-        body=json.dumps(body, ensure_ascii=False),
+        body=_problem_text(refusal, app.current_event.request_context.request_id),
         headers=headers,
     )
+
+
+def _problem_text(refusal: Refused, request_id: str) -> str:
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(refusal.status).phrase,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "instance": request_id,
+        **({"errors": list(refusal.errors)} if refusal.errors else {}),
+        **refusal.facts,
+    }
+    return json.dumps(body, ensure_ascii=False)
 
 
 def answers(*refusals: str, success: int = HTTPStatus.OK) -> dict[int, Any]:
     """The OpenAPI description of a route's answers: its success, its refusals, and what any route may answer."""
     by_status: dict[int, list[str]] = {}
-    for code in (*refusals, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
+    for code in (*refusals, "BODY_TOO_LARGE", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
         by_status.setdefault(CATALOGUE[code].status, []).append(code)
     described: dict[int, Any] = {int(success): {"description": "Succès"}}
     for status, codes in sorted(by_status.items()):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import stripe
+from aws_lambda_powertools import Logger
 
 from adapters.settings import environment, optional_setting, setting
 from domain.errors import Refused
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from stripe.params import CustomerCreateParams, PaymentIntentCreateParams
 
 API_VERSION = "2026-10-28.endive"
+logger = Logger()
+
 # A checkout makes up to two calls, and must still answer in French before its function is stopped.
 TIMEOUT_SECONDS = 4
 NETWORK_RETRIES = 1
@@ -53,6 +56,16 @@ def _translated[**P, R](call: Callable[P, R]) -> Callable[P, R]:
         except (stripe.APIConnectionError, stripe.RateLimitError) as error:
             raise PaymentsUnavailable(type(error).__name__) from error
         except stripe.StripeError as error:
+            # Its code and the request it can be found by at Stripe, not its message: that one may quote what was sent.
+            logger.warning(
+                "stripe refused",
+                extra={
+                    "call": call.__name__,
+                    "code": error.code or type(error).__name__,
+                    "status": error.http_status,
+                    "stripe_request_id": error.request_id,
+                },
+            )
             if error.http_status and error.http_status >= 500:
                 raise PaymentFailed(type(error).__name__) from error
             if error.http_status is None or error.http_status in (401, 409):

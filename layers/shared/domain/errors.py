@@ -16,6 +16,7 @@ class Sentence:
 CATALOGUE: Mapping[str, Sentence] = {
     # any request
     "MALFORMED_JSON": Sentence(400, "Le corps de la requête n'est pas un JSON valide."),
+    "BODY_TOO_LARGE": Sentence(413, "Le corps de la requête est trop long."),
     "UNSUPPORTED_MEDIA_TYPE": Sentence(415, "Le corps de la requête doit être en JSON."),
     "VALIDATION_FAILED": Sentence(422, "Certains champs sont invalides."),
     "UNAUTHENTICATED": Sentence(401, "Non autorisé"),

@@ -85,7 +85,7 @@ def start_checkout(
             started = frozen and _offer(connection, payments, frozen, publishable_key, environment, now)
             if started:
                 return started
-    except PaymentsUnavailable as unavailable:
+    except (PaymentsUnavailable, PaymentRefused) as unavailable:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
     except Refused as refusal:
         bought = _just_bought(connection, buyer, account, refusal, now)
@@ -225,7 +225,8 @@ def _intent(connection: Connection[Any], payments: Payments, frozen: Frozen) -> 
     if frozen.intent_id is None:
         try:
             return _new_intent(connection, payments, frozen)
-        except PaymentFailed:  # this checkout would get the same answer for a day: the next try is another's
+        except (PaymentFailed, PaymentRefused):
+            # This checkout would get the same answer for a day: the next try is another's.
             queries.cancel_checkout(connection, frozen.id, None)
             raise
     return payments.find_intent(frozen.intent_id)
