@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters import database
-from adapters.jobs import job, logger, report, scheduled_time
+from adapters.jobs import job, logger, report, run_time
 from domain.audit.audit import audit
 
 
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    findings = audit(database.connection_for_jobs(), scheduled_time(event))
+    findings = audit(database.connection_for_jobs(), run_time(event))
     for finding in findings:
         logger.error(
             "audit finding",

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from adapters import database
-from adapters.jobs import job, logger, report, scheduled_time
+from adapters.jobs import job, logger, report, run_time
 from adapters.settings import environment
 from adapters.stripe_payments import stripe_payments
 from domain.checkout.reconcile import reconcile
@@ -23,7 +23,7 @@ ENOUGH_FOR_ONE_MS = 20_000
 
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    connection, payments, now = database.connection_for_jobs(), stripe_payments(), scheduled_time(event)
+    connection, payments, now = database.connection_for_jobs(), stripe_payments(), run_time(event)
     kept = int(context.get_remaining_time_in_millis() * KEPT_FOR_REFUNDS)
     compared = reconcile(connection, payments, environment(), now, partial(has_time, context, kept))
     for checkout_id, error in compared.failures:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from adapters import database
-from adapters.jobs import in_batches, job, report, scheduled_time
+from adapters.jobs import in_batches, job, report, run_time
 from adapters.settings import environment
 from domain.appointments.reminders import remind
 
@@ -12,6 +12,6 @@ BATCH = 500
 
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    connection, now = database.connection_for_jobs(), scheduled_time(event)
+    connection, now = database.connection_for_jobs(), run_time(event)
     sent = in_batches(context, BATCH, lambda size: remind(connection, environment(), now, size))
     return report(reminders_sent=sent)

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from adapters import database
-from adapters.jobs import in_batches, job, report, scheduled_time
+from adapters.jobs import in_batches, job, report, run_time
 from domain import idempotency
 from domain.access.retention import delete_expired_reset_tokens
 from domain.accounts.retention import delete_expired_sessions
@@ -38,9 +38,7 @@ PURGES: dict[str, Purge] = {
 
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    return report(
-        **{what: _in_batches(purge, context, scheduled_time(event)) for what, purge in PURGES.items()}
-    )
+    return report(**{what: _in_batches(purge, context, run_time(event)) for what, purge in PURGES.items()})
 
 
 def _in_batches(purge: Purge, context: Any, now: datetime) -> int:

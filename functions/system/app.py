@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any, Literal
 
 from aws_lambda_powertools.event_handler import Request, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from psycopg import Error
+from psycopg import Error, ProgrammingError
 from pydantic import BaseModel
 
-from adapters import database
+from adapters import database, schema
 from adapters.http import Visit, answers, create_resolver, logger, problem
 from domain.errors import Refused
 
@@ -22,14 +23,23 @@ OPENAPI = Path(__file__).with_name("openapi.json")
 app = create_resolver()
 
 
+type Status = Literal["ok", "failing"]
+
+
 class Check(BaseModel):
-    status: Literal["ok", "failing"]
+    """`reason` says what fails, for a program."""
+
+    status: Status
     latency_ms: float
+    reason: Literal["unreachable", "credentials", "behind", "tables_missing", "guards_missing"] | None = None
 
 
 class Health(BaseModel):
-    status: Literal["ok", "failing"]
+    """`commit` is what runs; a check that another one's failure leaves no answer to is not there."""
+
+    status: Status
     version: str
+    commit: str | None
     checks: dict[str, Check]
 
 
@@ -43,22 +53,52 @@ class Health(BaseModel):
     },
 )
 def health(request: Request) -> Response[Health]:
-    check = check_database()
-    status: Literal["ok", "failing"] = check.status
-    body = Health(status=status, version=description()["info"]["version"], checks={"database": check})
+    checks = check_database()
+    status: Status = "ok" if all(check.status == "ok" for check in checks.values()) else "failing"
+    body = Health(status=status, version=description()["info"]["version"], commit=commit(), checks=checks)
     code = HTTPStatus.OK if status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
     return Visit(request).answer(body, code)
 
 
-def check_database() -> Check:
+def check_database() -> dict[str, Check]:
+    """Whether it can be reached, its schema is not behind this code, and what guards the books is there."""
     began = perf_counter()
-    status: Literal["ok", "failing"] = "ok"
     try:
-        database.connection().execute("SELECT 1")
+        connection = database.connection()
+        connection.execute("SELECT 1")
     except Error as error:
         logger.error("database check failed", extra={"error": type(error).__name__})
-        status = "failing"
-    return Check(status=status, latency_ms=round((perf_counter() - began) * 1000, 1))
+        return {"database": _check(began, "credentials" if database.is_refusal(error) else "unreachable")}
+    checks = {"database": _check(began)}
+    began = perf_counter()
+    try:
+        found = schema.look_at(connection)
+    except ProgrammingError:  # not even the books of the migrations
+        return checks | {"schema": _check(began, "behind")}
+    except Error as error:
+        logger.error("database check failed", extra={"error": type(error).__name__})
+        return {"database": _check(began, "unreachable")}
+    if found.fault:
+        logger.error("schema check failed", extra=asdict(found))
+    behind = None if found.is_migrated else "behind"
+    missing = "tables_missing" if found.missing_tables else None
+    unguarded = found.missing_guards or found.disabled_triggers
+    return checks | {
+        "schema": _check(began, behind or missing),
+        "integrity": _check(began, "guards_missing" if unguarded else None),
+    }
+
+
+def _check(began: float, reason: Any = None) -> Check:
+    latency_ms = round((perf_counter() - began) * 1000, 1)
+    return Check(status="failing" if reason else "ok", latency_ms=latency_ms, reason=reason)
+
+
+@cache
+def commit() -> str | None:
+    """The commit that was built into the layer; None where nothing was built."""
+    file = Path(schema.__file__).parents[1] / "COMMIT"
+    return file.read_text(encoding="utf-8").strip() if file.exists() else None
 
 
 @app.get("/v1/openapi.json", summary="Lire la description de l'API", tags=["Système"], responses=answers())

@@ -4,7 +4,7 @@ from typing import Any
 
 from adapters import database
 from adapters.delivery_metrics import tell_backlog
-from adapters.jobs import job, report, scheduled_time
+from adapters.jobs import job, report, run_time
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
 from domain.webhooks.backlog import read_backlog
@@ -15,7 +15,7 @@ ROUNDS = 50
 
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    now = scheduled_time(event)
+    now = run_time(event)
     enqueued = (
         relay(database.connection_for_jobs(), webhook_queue(), now, ROUNDS) if delivery_enabled() else 0
     )

@@ -1,12 +1,13 @@
 """The world of an integration test: handlers, PostgreSQL and the Stripe double, on one clock."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from adapters import database as adapter
-from adapters import stripe_payments
+from adapters import jobs, stripe_payments
 from local.stripe_double import StripeDouble
 from tests.conftest import Database
 from tests.support.documented import assert_told_as_documented
@@ -14,8 +15,15 @@ from tests.support.quick_passwords import QUICK, TODAYS, hashing_with
 from tests.support.school import School
 from tests.support.world import Clock, World
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 MAKE_AREAS = ("SIGNUP", "BOOKING", "CANCELLATION", "MESSAGE")
 MAKE_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+@pytest.fixture(autouse=True)
+def runs_happen_when_they_are_meant_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The present is what the test says, whatever the year in which it runs."""
+    monkeypatch.setattr(jobs, "present", lambda: LONG_AGO)
 
 
 @pytest.fixture(autouse=True)

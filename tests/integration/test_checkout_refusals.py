@@ -490,7 +490,7 @@ def test_a_price_an_owner_or_a_role_from_the_browser_is_refused(world: World, gu
 
 def test_text_that_is_no_json_is_refused(world: World, guest: Guest) -> None:
     with untouched(world):
-        for body in ("{", "{'a': 1}", "rien", "[" * 100_000, '{"account": "\x01"}'):
+        for body in ("{", "{'a': 1}", "rien", "[" * 60_000, '{"account": "\x01"}'):
             answer = guest.browser.post("/v1/checkout", body)
             assert refusal(answer) == (
                 400,

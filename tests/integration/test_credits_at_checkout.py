@@ -441,3 +441,11 @@ def test_a_payment_of_another_amount_gives_up_its_credits(world: World, student:
     assert student.account == (Decimal("20.00"), Decimal("0.00"))
     assert (world.count("orders"), student.ledger) == (0, [])
     assert recorded(world) == []
+
+
+@pytest.mark.parametrize("asked", ["-1", "1.234", "tout", True, []])
+def test_a_bad_amount_is_one_fault_of_its_field(student: Student, asked: Any) -> None:
+    """Whatever alternatives the field has inside."""
+    answer = student.sends_form(credits_cad=asked)
+
+    assert [error["field"] for error in answer.body["errors"]] == ["credits_cad"]

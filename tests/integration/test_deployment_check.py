@@ -22,8 +22,14 @@ ADDRESSES = {
     "DATABASE_JOBS_URL": "postgresql://booking_jobs:secret@proxy:5432/booking?sslmode=require",
     "DATABASE_OWNER_URL": "postgresql://booking:secret@proxy:5432/booking?sslmode=require",
 }
+STRIPE = {
+    "STRIPE_SECRET_KEY": "sk_test_exemple",
+    "STRIPE_PUBLISHABLE_KEY": "pk_test_exemple",
+    "STRIPE_WEBHOOK_SECRET": "whsec_exemple",
+}
 COMPLETE = (
     ADDRESSES
+    | STRIPE
     | {f"MAKE_{area}_WEBHOOK_URL": f"https://hook.eu1.make.com/jeton-{area}" for area in REQUIRED}
     | {f"MAKE_{area}_WEBHOOK_SECRET": SECRET for area in REQUIRED}
 )
@@ -76,9 +82,36 @@ def test_an_address_of_the_database_is_its_role_s(name: str, role: str, value: s
     assert faults_of(**{name: value}) == [f"{name}: its user must be {role}"]
 
 
-@pytest.mark.parametrize("value", ["", "filled in step 4"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "filled in step 4",
+        ADDRESSES["DATABASE_URL"],
+        "host=proxy user=booking",
+        "postgres://booking:s@proxy/booking",
+    ],
+)
 def test_migrations_need_their_owner_s_address(value: str) -> None:
-    assert faults_of(DATABASE_OWNER_URL=value) == ["DATABASE_OWNER_URL: is required"]
+    assert faults_of(DATABASE_OWNER_URL=value) == ["DATABASE_OWNER_URL: its user must own the schema"]
+
+
+def test_an_address_that_is_not_filled_in_or_has_no_password_is_told() -> None:
+    draft = "postgresql://booking_web:<password>@<DatabaseEndpoint>:5432/booking"
+    assert faults_of(DATABASE_URL=draft) == ["DATABASE_URL: its user must be booking_web"]
+    bare = ADDRESSES["DATABASE_URL"].replace(":secret", "")
+    assert faults_of(DATABASE_URL=bare) == ["DATABASE_URL: has no password"]
+
+
+def test_the_three_addresses_are_of_one_database() -> None:
+    other = ADDRESSES["DATABASE_JOBS_URL"].replace("/booking?", "/essai?")
+    assert faults_of(DATABASE_JOBS_URL=other) == ["DATABASE_…: the three name different databases"]
+
+
+@pytest.mark.parametrize("name", STRIPE)
+@pytest.mark.parametrize("value", ["", "filled in step 5", "sk_…"])
+def test_stripe_s_keys_are_filled_in(name: str, value: str) -> None:
+    assert faults_of(**{name: value}) == [f"{name}: is not filled in"]
 
 
 @pytest.mark.parametrize("area", REQUIRED)

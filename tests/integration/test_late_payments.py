@@ -1,5 +1,6 @@
 """Payments that were late, lost, withdrawn, orphaned, refunded by hand or disputed (spec 5.7; X-04, X-55)."""
 
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
@@ -9,12 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from adapters import jobs
 from adapters.stripe_payments import stripe_payments
 from domain.checkout.reconcile import Reconciled, reconcile
 from functions.payment_reconciliation import app as payment_reconciliation
 from local.stripe_double.faults import Kind
 from tests.support.audit import closing_audit
-from tests.support.browser import hurried
+from tests.support.browser import CONTEXT, hurried
 from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once
@@ -552,3 +554,20 @@ def test_disputes_and_refunds_of_strangers_are_only_noted(world: World) -> None:
     for message in world.stripe.webhooks.take():
         assert world.deliver(message).status == 200
     assert (world.count("payment_disputes"), world.count("refunds")) == (0, 0)
+
+
+def test_a_run_that_began_late_judges_by_the_present(
+    world: World, buyer: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meant for a minute in which the holds stood; started again when they had lapsed and the time was off."""
+    buyer.pays()
+    meant = world.clock()
+    [tutor] = world.rows("SELECT id FROM tutors")
+    world.school.time_off(tutor["id"], TEN, TEN + timedelta(hours=8))
+    world.clock.advance(minutes=20)
+    monkeypatch.setattr(jobs, "present", world.clock)
+
+    payment_reconciliation.lambda_handler({"time": meant.isoformat()}, CONTEXT)
+
+    assert world.count("appointments") == 0
+    assert world.rows("SELECT status::text FROM orders") == [{"status": "refunded"}]

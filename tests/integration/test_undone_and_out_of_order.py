@@ -1,7 +1,7 @@
 """What Stripe, a bank or an operator undoes, does by hand, or tells late and in another order than it happened."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,8 +11,9 @@ from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, reactivate
 from domain.checkout.refund_order import refund_order
 from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
-from domain.payments.gateway import Payment
-from domain.payments.orphans import note_orphan
+from domain.payments.gateway import Payment, Payments
+from domain.payments.orphans import note_orphan, owe_orphans
+from domain.payments.refunds import pay_refunds
 from functions.retention import app as retention
 from local.stripe_double.sandbox import Resource
 from tests.support.audit import closing_audit
@@ -355,6 +356,48 @@ def test_of_an_orphan_that_was_partly_given_back_by_hand_the_rest_goes_back(
 
     assert made_at_stripe(world) == 4500
     assert sorted(statuses(world)) == ["processed", "processed"]
+    assert hear(world)["refunds_failed"] == 0
+
+
+def test_what_is_owed_anew_while_stripe_is_asked_is_not_given_up(world: World) -> None:
+    """Our call for all of it is on its way when somebody gives a part back by hand: it is refused, the rest is owed."""
+    orphan(world)
+    world.clock.advance(minutes=70)
+    owe_orphans(world.connection, world.clock())
+
+    class Quicker:
+        """Stripe, where an operator's refund comes first."""
+
+        operator_waits = True
+
+        def refund(self, refund_id: UUID, intent_id: str, amount_cents: int, attempt: int) -> str:
+            if self.operator_waits:
+                self.operator_waits = False
+                world.stripe.dashboard.refund(intent_id, 2000)
+                for message in world.stripe.webhooks.take():
+                    assert world.deliver(message).status == 200
+            return stripe_payments().refund(refund_id, intent_id, amount_cents, attempt)
+
+    pay_refunds(world.connection, cast("Payments", Quicker()), world.clock())
+    hear(world)
+
+    assert made_at_stripe(world) == 4500
+    assert hear(world)["refunds_failed"] == 0
+
+
+def test_a_won_dispute_revives_nothing_that_the_dashboard_gave_back(world: World) -> None:
+    intent_id = orphan(world)
+    world.clock.advance(minutes=70)
+    owe_orphans(world.connection, world.clock())
+    world.stripe.dashboard.refund(intent_id, 4500)
+    for message in world.stripe.webhooks.take():
+        assert world.deliver(message).status == 200
+    dispute = world.stripe.dashboard.open_dispute(intent_id)
+    hear(world)
+    world.stripe.dashboard.close_dispute(dispute["id"], "won")
+    hear(world)
+
+    assert sorted(statuses(world)) == ["processed", "superseded"]
     assert hear(world)["refunds_failed"] == 0
 
 

@@ -17,6 +17,7 @@ import psycopg
 import stripe
 from psycopg import Connection
 
+from adapters import jobs
 from domain.accounts import passwords
 from functions.payment_reconciliation import app as payment_reconciliation
 from tests.support.browser import CONTEXT, Browser
@@ -87,6 +88,7 @@ def _live(request: Request, steps: int, settings: Mapping[str, str]) -> None:
             return super().wait(gen, *options, **named)
 
     psycopg.connect = Doomed.connect
+    jobs.present = lambda: request.now
     stripe.RequestsClient.request = _counted(stripe.RequestsClient.request, fate)  # type: ignore[method-assign]
     request.send()
     fate.step()

@@ -83,6 +83,13 @@ def was_unavailable(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.OperationalError) or error.sqlstate in (READ_ONLY, *TOO_LATE)
 
 
+def is_refusal(error: psycopg.Error) -> bool:
+    """Whether the server was there and did not let us in."""
+    return bool(error.pgconn and (error.pgconn.used_password or error.pgconn.needs_password)) or any(
+        words in str(error) for words in ("authentication failed", "does not exist")
+    )
+
+
 def description(error: psycopg.Error) -> dict[str, Any]:
     """What a log may say of it. Not the server's message: it quotes the row it refuses, e-mail address and all."""
     return {

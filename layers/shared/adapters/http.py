@@ -40,6 +40,12 @@ PROBLEM_JSON = "application/problem+json"
 MAX_COOKIE_LENGTH = 200
 MOST_BYTES = 64 * 1024
 MOST_FAULTS = 20
+OF_A_UNION = (
+    "literal[",
+    "decimal",
+    "function-",
+    "constrained-",
+)  # what pydantic calls a field's alternatives
 FIRST_MILLISECONDS = 10**11  # as seconds the year 5138, as milliseconds 1973
 
 logger = Logger()
@@ -302,8 +308,8 @@ def create_resolver(*middlewares: Callable[..., Any], most_bytes: int = MOST_BYT
         faults = error.errors()
         if any(fault["type"] == "json_invalid" for fault in faults):
             return problem(app, Refused("MALFORMED_JSON"))
-        told = [_field_problem(fault) for fault in faults[:MOST_FAULTS]]
-        return problem(app, Refused("VALIDATION_FAILED", errors=told))
+        told = {fault["field"]: fault for fault in map(_field_problem, faults[:MOST_FAULTS])}
+        return problem(app, Refused("VALIDATION_FAILED", errors=list(told.values())))
 
     @app.exception_handler(RequestUnsupportedContentType)
     def unsupported(_: RequestUnsupportedContentType) -> Response[str]:
@@ -390,6 +396,7 @@ def _field_problem(fault: Mapping[str, Any]) -> dict[str, str]:
     """One faulty field, without echoing what was sent."""
     place: Sequence[Any] = fault["loc"]
     names = place[1:] if len(place) > 1 and place[0] in ("body", "query", "path", "header") else place
+    names = [name for place, name in enumerate(names) if not (place and str(name).startswith(OF_A_UNION))]
     missing = fault["type"] == "missing"
     return {
         "field": ".".join(str(name) for name in names),

@@ -38,10 +38,17 @@ def job[R](handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, A
     return run
 
 
-def scheduled_time(event: dict[str, Any]) -> datetime:
-    """When the scheduler meant this run to happen; the present for a run started by hand."""
+def present() -> datetime:
+    return datetime.now(UTC)
+
+
+def run_time(event: dict[str, Any]) -> datetime:
+    """When this run happens: not before the scheduler meant it to, and not long ago because it began late.
+
+    A hold that has lapsed since must not be taken for one that stands.
+    """
     time = event.get("time")
-    return datetime.fromisoformat(time) if time else datetime.now(UTC)
+    return max(datetime.fromisoformat(time), present()) if time else present()
 
 
 def in_batches(context: Any, size: int, step: Callable[[int], int]) -> int:

@@ -257,7 +257,8 @@ def _owe_the_rest(connection: Connection[Any], intent_id: str, left_cents: int, 
     """What we still owe of a payment that bought nothing is no more than what is left of it."""
     connection.execute(
         """
-        UPDATE refunds SET amount_cents = %(left)s, status = 'pending', next_attempt_at = %(now)s
+        UPDATE refunds SET amount_cents = %(left)s, status = 'pending', next_attempt_at = %(now)s,
+                           attempts = attempts + 1
          WHERE payment_intent_id = %(intent_id)s AND order_id IS NULL AND NOT made_elsewhere
            AND status IN ('pending', 'failed') AND stripe_refund_id IS NULL
            AND amount_cents > %(left)s AND %(left)s > 0

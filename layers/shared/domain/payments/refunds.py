@@ -74,7 +74,8 @@ def pay_refunds(
     """Ask the payment service for every refund that is due; answers how many were paid and how many were not.
 
     Safe to run at the same time as itself: a refund is leased right before its call, and the call repeats harmlessly.
-    Each failed call doubles the time until the next, up to six hours.
+    Each failed call doubles the time until the next, up to six hours. Whoever owes one anew counts an attempt, so that
+    the answer to an earlier one says nothing of it.
     """
     paid = unpaid = 0
     while time_is_left() and (refund := _lease_due(connection, now)):
@@ -86,7 +87,7 @@ def pay_refunds(
             unpaid += 1  # its lease runs out and it is due again
             continue
         except PaymentRefused:
-            _give_up(connection, refund.id)
+            _give_up(connection, refund)
             unpaid += 1
             continue
         _mark_paid(connection, refund.id, service_id, now)
@@ -139,7 +140,9 @@ def _mark_paid(connection: Connection[Any], refund_id: UUID, service_id: str, no
     )
 
 
-def _give_up(connection: Connection[Any], refund_id: UUID) -> None:
+def _give_up(connection: Connection[Any], refund: DueRefund) -> None:
+    """The service would not make it; unless it was owed anew while the service was asked."""
     connection.execute(
-        "UPDATE refunds SET status = 'failed' WHERE id = %(id)s AND status = 'pending'", {"id": refund_id}
+        "UPDATE refunds SET status = 'failed' WHERE id = %(id)s AND status = 'pending' AND attempts = %(attempts)s",
+        {"id": refund.id, "attempts": refund.attempts},
     )

@@ -1,0 +1,100 @@
+"""Whether the database is the one this code was written for: its schema, and what guarantees the books."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+NEWEST_MIGRATION = "0035_newest_reading"
+
+GUARDS = (
+    "time_claims_one_owner_per_minute",
+    "appointments_own_their_time",
+    "orders_stripe_payment_intent_id_key",
+    "order_items_return_at_most_what_was_paid",
+    "credit_accounts_spend_what_is_there",
+)
+"""Constraints without which nobody should be sold anything."""
+
+TABLES = (
+    "allowances",
+    "appointment_modifications",
+    "appointments",
+    "audit_log",
+    "auth_sessions",
+    "availability_exceptions",
+    "availability_rules",
+    "calendar_feeds",
+    "cart_items",
+    "carts",
+    "checkouts",
+    "coupon_redemptions",
+    "coupon_reservations",
+    "coupons",
+    "courses",
+    "credit_accounts",
+    "credit_reservations",
+    "credit_transactions",
+    "idempotency_keys",
+    "line_returns",
+    "order_items",
+    "orders",
+    "orphan_payments",
+    "outbox",
+    "outbox_forgotten",
+    "over_returns",
+    "password_reset_tokens",
+    "payment_disputes",
+    "refund_readings",
+    "refunds",
+    "time_claims",
+    "time_offs",
+    "tutor_courses",
+    "tutors",
+    "users",
+    "webhook_attempts",
+    "webhook_endpoints",
+    "webhook_events",
+    "webhook_redeliveries",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a database has: names, each sorted."""
+
+    is_migrated: bool
+    missing_tables: list[str]
+    missing_guards: list[str]
+    disabled_triggers: list[str]
+
+    @property
+    def fault(self) -> bool:
+        return not self.is_migrated or bool(
+            self.missing_tables or self.missing_guards or self.disabled_triggers
+        )
+
+
+def look_at(connection: Connection[Any]) -> Found:
+    """Compare the database with what this code needs."""
+    found = (
+        connection.cursor(row_factory=class_row(Found))
+        .execute(
+            """
+            SELECT EXISTS (SELECT FROM _yoyo_migration WHERE migration_id = %(newest)s) AS is_migrated,
+                   ARRAY(SELECT name FROM unnest(%(tables)s::text[]) AS name
+                          WHERE to_regclass(name) IS NULL ORDER BY 1) AS missing_tables,
+                   ARRAY(SELECT name FROM unnest(%(guards)s::text[]) AS name
+                          WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conname = name AND convalidated)
+                          ORDER BY 1) AS missing_guards,
+                   ARRAY(SELECT tgname::text FROM pg_trigger
+                          WHERE tgenabled = 'D' AND NOT tgisinternal ORDER BY 1) AS disabled_triggers
+            """,
+            {"newest": NEWEST_MIGRATION, "tables": list(TABLES), "guards": list(GUARDS)},
+        )
+        .fetchone()
+    )
+    if found is None:
+        raise LookupError("a SELECT without FROM answers one row")
+    return found
