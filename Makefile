@@ -67,7 +67,7 @@ over-returns: .venv/run.stamp ## money that went back beyond what was paid, and 
 format: .venv/dev.stamp ## let ruff rewrite the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-migrate: .venv/run.stamp ## apply migrations/*.sql to DATABASE_URL
+migrate: .venv/run.stamp ## apply migrations/*.sql to DATABASE_OWNER_URL, or DATABASE_URL
 	@$(PY) -m functions.migrate.app
 
 audit: .venv/run.stamp ## say what does not fit together in DATABASE_URL; changes nothing

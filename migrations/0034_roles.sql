@@ -9,18 +9,24 @@ DECLARE
     wanted record;
 BEGIN
     FOR wanted IN
-        SELECT * FROM (VALUES ('booking_web', '8s', '3s'), ('booking_jobs', '25s', '5s')) AS _ (role, statement, lock)
+        SELECT role, name, value
+          FROM (VALUES ('booking_web', '8s', '3s'), ('booking_jobs', '25s', '5s')) AS limits (role, longest, lock)
+         CROSS JOIN LATERAL (VALUES ('statement_timeout', longest), ('lock_timeout', lock),
+                                    ('idle_in_transaction_session_timeout', longest),
+                                    ('transaction_timeout', longest)) AS setting (name, value)
+         WHERE name <> 'transaction_timeout' OR current_setting('server_version_num')::int >= 170000
     LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I LOGIN', wanted.role);
-        EXCEPTION
-            WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server has them already
-        END;
-        EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', wanted.role, wanted.statement);
-        EXECUTE format('ALTER ROLE %I SET lock_timeout = %L', wanted.role, wanted.lock);
-        EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', wanted.role, wanted.statement);
-        IF current_setting('server_version_num')::int >= 170000 THEN
-            EXECUTE format('ALTER ROLE %I SET transaction_timeout = %L', wanted.role, wanted.statement);
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.role) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I LOGIN', wanted.role);
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN NULL; -- another database of this server, at this moment
+            END;
+        END IF;
+        -- Who may not change roles finds them made and limited by somebody who may.
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.role
+                          AND wanted.name || '=' || wanted.value = ANY(rolconfig)) THEN
+            EXECUTE format('ALTER ROLE %I SET %I = %L', wanted.role, wanted.name, wanted.value);
         END IF;
     END LOOP;
 END $$;

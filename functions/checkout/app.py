@@ -9,8 +9,9 @@ from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_re
 from adapters.idempotency import KEYED, answer_with_lease
 from adapters.settings import environment, max_holds, setting
 from adapters.stripe_payments import stripe_payments
-from adapters.throttling import spend
+from adapters.throttling import counting_successes, spend
 from domain.accounts.accounts import SESSION_TTL
+from domain.cart.purchase import count_lapsed
 from domain.checkout import follow_checkout, start_checkout
 from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
 from domain.idempotency import Keyed
@@ -66,20 +67,20 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
 
     def start(keyed: Keyed | None, begun_id: UUID | None) -> Response[CheckoutStarted]:
         spend(visit, CHECKOUTS)
-        started = start_checkout.start_checkout(
-            visit.connection,
-            stripe_payments(),
-            visit.buyer,
-            body,
-            setting("STRIPE_PUBLISHABLE_KEY"),
-            environment(),
-            visit.now,
-            keyed,
-            begun_id,
-            max_holds(),
-            admit=lambda holds: spend(visit, CART_ADDS, units=holds),
-        )
-        return visit.answer(started, 201)
+        with counting_successes(visit, CART_ADDS, count_lapsed(visit.connection, visit.buyer, visit.now)):
+            started = start_checkout.start_checkout(
+                visit.connection,
+                stripe_payments(),
+                visit.buyer,
+                body,
+                setting("STRIPE_PUBLISHABLE_KEY"),
+                environment(),
+                visit.now,
+                keyed,
+                begun_id,
+                max_holds(),
+            )
+            return visit.answer(started, 201)
 
     return answer_with_lease(visit, start)
 

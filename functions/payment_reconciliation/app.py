@@ -1,8 +1,7 @@
 """Every minute: checkouts are compared with Stripe, orphans are owed back, refunds that are due are paid.
 
-The gauges among its metrics (refunds_overdue, refunds_failed, orphan_payments_unresolved,
-over_returns_unresolved, disputes_open) stand until
-somebody has dealt with what they count; each has an alarm.
+The gauges among its metrics (refunds_overdue, refunds_failed, orphan_payments_unresolved, over_returns_unresolved,
+disputes_open) stand until somebody has dealt with what they count; each has an alarm.
 """
 
 from functools import partial

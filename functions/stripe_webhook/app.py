@@ -6,6 +6,7 @@ import psycopg
 from aws_lambda_powertools.event_handler import Request, Response
 from pydantic import BaseModel
 
+from adapters import database
 from adapters.http import Visit, answers, create_resolver, logger
 from adapters.jobs import metrics
 from adapters.settings import SettingMissing, delivery_enabled, environment
@@ -91,6 +92,8 @@ def nudge(visit: Visit) -> None:
         if delivery_enabled():
             relay.nudge(visit.connection, nudged_queue(), visit.now)
     except (psycopg.Error, SettingMissing) as error:
+        if isinstance(error, psycopg.Error):
+            database.was_unavailable(error)
         logger.warning("nudge failed", extra={"error": type(error).__name__})
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adapters import database
 from adapters.delivery_metrics import tell_broken_promise, tell_outcome
-from adapters.jobs import job, logger
+from adapters.jobs import job, logger, telling_failure
 from adapters.make import MakeReceiver, routes
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
@@ -30,7 +30,10 @@ def deliver(record: SQSRecord) -> None:
     if not delivery_enabled():
         return
     now = datetime.now(UTC)
-    outcome = dispatch(database.connection_for_jobs(), receiver(), event_id, now)
+    with (
+        telling_failure()
+    ):  # else the batch would swallow it, and the next message come to the same connection
+        outcome = dispatch(database.connection_for_jobs(), receiver(), event_id, now)
     if outcome is None:
         return
     tell_outcome(outcome)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +16,21 @@ from psycopg.conninfo import make_conninfo
 from adapters import database as adapter
 from adapters import http
 from adapters.jobs import RunFailed
+from domain.audit.audit import audit as take_stock
 from functions.appointment_completion import app as appointment_completion
 from functions.audit import app as audit
 from functions.hold_cleanup import app as hold_cleanup
 from functions.payment_reconciliation import app as payment_reconciliation
 from functions.reminders import app as reminders
 from functions.retention import app as retention
+from functions.webhook_dispatch import app as webhook_dispatch
 from tests.conftest import Database
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import CONTEXT, Answer
 from tests.support.world import World, toronto, wanted
 
 TEN = toronto(20, 10)
+EVENT = f"evt_{0:032x}"
 JOBS = [appointment_completion, audit, hold_cleanup, payment_reconciliation, reminders, retention]
 
 
@@ -104,16 +108,14 @@ def test_one_that_ended_unheard_is_asked_after_a_rest(world: World, monkeypatch:
 
 
 def test_a_word_from_the_server_is_no_end(world: World) -> None:
-    """A setting that was reloaded, or a notice, leaves the connection as it was."""
+    """It makes us ask, and what answers stays."""
     kept = adapter.connection()
-    world.connection.execute("ALTER SYSTEM SET application_name = 'renamed'")
-    try:
-        world.connection.execute("SELECT pg_reload_conf()")
-        assert adapter.connection().execute("SELECT 1").fetchone() == (1,)
-        assert adapter.connection() is kept
-    finally:
-        world.connection.execute("ALTER SYSTEM RESET application_name")
-        world.connection.execute("SELECT pg_reload_conf()")
+    kept.execute("LISTEN word")
+    world.connection.execute("NOTIFY word")
+    assert select.select([kept.fileno()], [], [], 10)[0]
+
+    assert adapter.connection() is kept
+    assert not select.select([kept.fileno()], [], [], 0)[0]  # it was asked, and its word read
 
 
 # --- A server that is not there ---------------------------------------------------------------------------------
@@ -257,3 +259,46 @@ def test_every_line_of_a_request_bears_its_ids_and_route(
     assert {(line["request_id"], line["invocation_id"], line["route"]) for line in lines} == {
         (answer.body["instance"], CONTEXT.aws_request_id, "$default")  # the tests' browser knows no routes
     }
+
+
+def test_the_dispatcher_leaves_a_server_that_takes_no_writes(
+    world: World, configured: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch swallows what one message fails of; the next must find another connection."""
+    monkeypatch.setenv("WEBHOOK_DELIVERY_ENABLED", "true")
+    record = {
+        "messageId": "1",
+        "receiptHandle": "r",
+        "body": json.dumps({"event_id": EVENT}),
+        "attributes": {},
+        "messageAttributes": {},
+        "md5OfBody": "",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:ca-central-1:000000000000:queue",
+        "awsRegion": "ca-central-1",
+    }
+    world.connection.execute(
+        "INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status, next_attempt_at,"
+        " created_at) VALUES (%s, 'booking.created', 'k', 'order:1', 1, '{}', 'enqueued', now(), now())",
+        (EVENT,),
+    )
+    with read_only(world, configured):
+        failed = webhook_dispatch.lambda_handler({"Records": [record]}, CONTEXT)
+
+    assert failed == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert webhook_dispatch.lambda_handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": []}
+    world.connection.execute("DELETE FROM outbox")  # no event of ours
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_audit_has_its_own_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as its function, not as its role: it reads everything."""
+    limits = ("statement_timeout", "transaction_timeout")
+    asked = {name: f"SELECT current_setting('{name}')" for name in limits}
+    monkeypatch.setattr("domain.audit.audit.FINDINGS", asked)
+
+    found = take_stock(adapter.connection_for_jobs(), world.clock())
+
+    assert {finding.sentence: finding.examples for finding in found} == {name: ["280s"] for name in limits}
+    after = adapter.connection_for_jobs().execute("SELECT current_setting('statement_timeout')").fetchone()
+    assert after == ("800ms",)

@@ -196,6 +196,7 @@ def test_names_in_latin_greek_and_cyrillic_and_markup_are_printed_as_they_are(
         ("김민준", "GimMinJun"),
         ("山田 花子", "ShanTian HuaZi"),
         ("\U0001d543uc \U0001f600", "Luc"),
+        ("C♯ ≤ 5 → −5", "C# <= 5 > -5"),
     ],
 )
 def test_a_name_in_other_letters_is_romanized_never_questioned(

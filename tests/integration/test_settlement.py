@@ -448,6 +448,30 @@ def test_one_s_own_newer_hold_on_another_session_is_not_in_the_way(
     ]
 
 
+def test_a_hold_that_stepped_aside_for_nothing_stands_again(world: World, shop: Shop) -> None:
+    """The time that was paid for is partly somebody else's: it is not booked, and the buyer's newer hold is theirs."""
+    guest = Guest(world).chooses(wanted(shop.course, TEN, 90, shop.roy)).starts()
+    lapse(world)
+    Guest(world, "rivale@exemple.ca").chooses(wanted(shop.course, TEN, tutor=shop.roy))
+    guest.chooses(wanted(shop.course, TEN + timedelta(hours=1), tutor=shop.roy))
+    before = guest.cart["items"][-1]
+    guest.pays()
+    world.webhooks()
+
+    assert (world.count("appointments"), given_back(world, guest.intent_id)) == (0, [6750])
+    assert guest.cart["items"] == [before]
+    assert before["hold_expired"] is False
+
+
+def test_a_coupon_put_on_meanwhile_stays_with_the_rest_of_the_cart(world: World, shop: Shop) -> None:
+    world.school.coupon("SAVE10")
+    guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
+    guest.chooses(wanted(shop.course, TWO)).uses_coupon("SAVE10").pays()
+    world.webhooks()
+
+    assert (guest.cart["coupon"]["code"], guest.cart["total_cad"]) == ("SAVE10", "40.50")
+
+
 def test_a_strangers_newer_hold_is_not_taken(world: World, shop: Shop) -> None:
     guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
     lapse(world)

@@ -382,7 +382,9 @@ def answers(*refusals: str, success: int = HTTPStatus.OK) -> dict[int, Any]:
     """The OpenAPI description of a route's answers: its success, its refusals, and what any route may answer."""
     by_status: dict[int, list[str]] = {}
     for code in (*refusals, "BODY_TOO_LARGE", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
-        by_status.setdefault(CATALOGUE[code].status, []).append(code)
+        codes = by_status.setdefault(CATALOGUE[code].status, [])
+        if code not in codes:
+            codes.append(code)
     described: dict[int, Any] = {int(success): {"description": "Succès"}}
     for status, codes in sorted(by_status.items()):
         described[status] = {

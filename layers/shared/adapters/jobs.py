@@ -1,7 +1,8 @@
 """The edge of functions that nobody waits for: when it is, how long there is, what was done, and how a run fails."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -28,14 +29,21 @@ def job[R](handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, A
     @wraps(handler)
     def run(event: dict[str, Any], context: Any) -> R:
         logger.append_keys(invocation_id=context.aws_request_id)
-        try:
+        with telling_failure():
             return handler(event, context)
-        except psycopg.Error as error:
-            database.was_unavailable(error)
-            logger.error("run failed", extra=database.description(error))
-            raise RunFailed(type(error).__name__) from None
 
     return run
+
+
+@contextmanager
+def telling_failure() -> Iterator[None]:
+    """What the database fails inside is logged without its words, and a server that takes no writes is left."""
+    try:
+        yield
+    except psycopg.Error as error:
+        database.was_unavailable(error)
+        logger.error("run failed", extra=database.description(error))
+        raise RunFailed(type(error).__name__) from None
 
 
 def present() -> datetime:

@@ -36,4 +36,5 @@ def _printable(letter: str) -> str:
         return letter
     if plain := "".join(part for part in unicodedata.normalize("NFKD", letter) if ord(part) in _KNOWN):
         return plain
-    return anyascii(letter) if unicodedata.category(letter)[0] in "LNP" else ""
+    kind = unicodedata.category(letter)
+    return anyascii(letter) if kind[0] in "LNP" or kind in ("Sm", "Sc") else ""

@@ -57,6 +57,9 @@ def counting_refusals(visit: Visit, limit: Limit, *subjects: str) -> Iterator[Co
 @contextmanager
 def counting_successes(visit: Visit, limit: Limit, units: int) -> Iterator[None]:
     """What is done inside counts so many units for the address, unless it is refused."""
+    if not units:
+        yield
+        return
     spend(visit, limit, units=units)
     try:
         yield

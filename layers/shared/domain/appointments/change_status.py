@@ -19,7 +19,7 @@ from domain.clock import utc_milliseconds
 from domain.errors import Refused
 from domain.money import ZERO
 from domain.returns import credit as line_credit
-from domain.returns.bring_in_line import fill_what_is_free
+from domain.returns.bring_in_line import fill_what_is_free, lock_order_of
 from domain.scheduling import booked_time, claims
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment, record_facts
@@ -125,6 +125,9 @@ def reactivate(
     SLOT_UNAVAILABLE, CREDIT_SPENT.
     """
     with connection.transaction():
+        lock_order_of(
+            connection, appointment_id
+        )  # before its lines, as whatever else moves returned money does
         locked = lock(connection, by, appointment_id)
         transition = may("reactivate", by, locked.booked, now, _not_allowed)
         return _apply(connection, locked, by, transition, reason, now, credit=credit)

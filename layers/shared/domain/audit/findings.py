@@ -12,9 +12,12 @@ TIME: Mapping[str, str] = {
             ON one.id < other.id AND one.tutor_id = other.tutor_id AND one.during && other.during
     """,
     "two appointments of one minute of a tutor": """
-        SELECT one.id FROM appointments AS one JOIN appointments AS other
-            ON one.id < other.id AND one.tutor_id = other.tutor_id AND one.during && other.during
-         WHERE one.status IN ('scheduled', 'completed') AND other.status IN ('scheduled', 'completed')
+        SELECT id FROM (
+               SELECT id, start_datetime < max(end_datetime) OVER (
+                          PARTITION BY tutor_id ORDER BY start_datetime, id
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken
+                 FROM appointments WHERE status IN ('scheduled', 'completed')) AS one
+         WHERE taken
     """,
     "an appointment without its time": """
         SELECT appointments.id FROM appointments

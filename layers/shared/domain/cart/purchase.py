@@ -1,6 +1,6 @@
 """What the checkout asks of a cart: lock it, make sure every session is still held, take out what was sold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from domain.accounts.callers import Buyer
 from domain.cart import queries
 from domain.cart.cart import Cart, CartItem
 from domain.cart.models import CartItemView
+from domain.cart.queries import GivenUp as GivenUp  # for whoever asks for it here
 from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
 from domain.catalog.offering import Offering
@@ -29,29 +30,24 @@ def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
     return judged(connection, cart, now)
 
 
-def uncounted(_: int) -> None:
-    """Nobody counts how many times are held."""
+def count_lapsed(connection: Connection[Any], buyer: Buyer, now: datetime) -> int:
+    """How many times a checkout of the buyer's cart would hold again."""
+    cart = find_cart(queries.read_cart(connection, buyer, now))
+    return sum(not item.held for item in cart.items) if cart else 0
 
 
-def hold_again(
-    connection: Connection[Any],
-    cart: Cart,
-    now: datetime,
-    max_holds: int,
-    admit: Callable[[int], None] = uncounted,
-) -> Cart:
+def hold_again(connection: Connection[Any], cart: Cart, now: datetime, max_holds: int) -> Cart:
     """The judged cart with every hold that does not stand taken anew, on the terms of a first one (X-07).
 
     A session that anyone may give moves to another tutor when its own is lost; the cart is then one version further,
     so that nothing which was started for it before is taken for the same. Refuses with SLOTS_UNAVAILABLE and the lost
-    sessions, with HOLD_LIMIT, and as `admit` does, which is told how many times are about to be held.
+    sessions, and with HOLD_LIMIT.
     """
     lapsed = [item for item in cart.items if not item.held]
     if not lapsed:
         return cart
     _refuse_lost([item for item in lapsed if item.lost], now)
     cart.require_room_for_all(max_holds)
-    admit(len(lapsed))
     claims.lock_tutors(connection, {tutor_id for item in lapsed for tutor_id in item.givers})
     claims.release(connection, [item.id for item in lapsed])
     answers = {item.id: _held_anew(connection, item, now) for item in lapsed}
@@ -85,12 +81,16 @@ def reprice(
 
 
 def take_out_sold(
-    connection: Connection[Any], cart_id: UUID, item_ids: Sequence[UUID], now: datetime
+    connection: Connection[Any],
+    cart_id: UUID,
+    item_ids: Sequence[UUID],
+    coupon_id: UUID | None,
+    now: datetime,
 ) -> None:
-    """The sold sessions leave the cart, and its coupon with them (X-11); what was added meanwhile stays."""
+    """The sold sessions leave the cart, and the coupon they were sold with (X-11); what was added meanwhile stays."""
     queries.remove_items(connection, item_ids, now)
     claims.release(connection, item_ids)
-    queries.clear_coupon(connection, cart_id)
+    queries.clear_coupon(connection, cart_id, coupon_id)
     queries.advance_version(connection, cart_id, now)
 
 
@@ -109,14 +109,30 @@ def take_newer_holds(
 ) -> Cursor[Any]:
     """Take out of a locked cart the items that ask for sessions which were paid for, and release their holds.
 
-    Holds of other items that overlap them lapse: nobody's own hold is in the way of what they paid for (spec 2.7).
     A session is its `id`, `course_id`, `start`, `duration_min`, `frozen_with` and, unless any tutor will do, its
     `tutor_id`.
     Rows: a session's id, and the tutor with whom it was held until now.
     """
-    taken = queries.take_same_sessions(connection, cart_id, sessions, sold_ids, now)
-    queries.lapse_overlapping(connection, cart_id, sessions, sold_ids, now)
-    return taken
+    return queries.take_same_sessions(connection, cart_id, sessions, sold_ids, now)
+
+
+def step_aside(
+    connection: Connection[Any],
+    cart_id: UUID | None,
+    sessions: Sequence[Mapping[str, Any]],
+    sold_ids: Sequence[UUID],
+    now: datetime,
+) -> Cursor[GivenUp]:
+    """Give up the holds of a locked cart that overlap these sessions: nobody's own is in the way (spec 2.7).
+
+    Rows, for `come_back`: what was given up.
+    """
+    return queries.lapse_overlapping(connection, cart_id, sessions, sold_ids, now)
+
+
+def come_back(connection: Connection[Any], holds: Sequence[GivenUp]) -> None:
+    """Holds that stepped aside for nothing stand again, in the same transaction: nobody could have had their times."""
+    queries.hold_as_before(connection, holds)
 
 
 def _held_anew(connection: Connection[Any], item: CartItem, now: datetime) -> CartItem | None:

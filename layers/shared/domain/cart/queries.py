@@ -2,17 +2,30 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
-from psycopg.rows import tuple_row
+from psycopg.rows import class_row, tuple_row
 
 from domain.accounts.callers import Buyer
 from domain.catalog.timetable import as_list, window
 from domain.ids import new_id
 from domain.scheduling.claims import HOLD_TTL
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A hold that stepped aside for a session that was paid for."""
+
+    session_id: UUID
+    id: UUID
+    tutor_id: UUID
+    starts: datetime
+    ends: datetime
+    expires_at: datetime
 
 
 def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
@@ -179,12 +192,12 @@ def lapse_overlapping(
     sessions: Sequence[Mapping[str, Any]],
     sold_ids: Sequence[UUID],
     now: datetime,
-) -> None:
+) -> "Cursor[GivenUp]":
     """Give up the holds of a locked cart on times of the tutors of these sessions; the items stay.
 
     A session that is an appointment already, be it cancelled since, asks for none.
     """
-    connection.execute(
+    return connection.cursor(row_factory=class_row(GivenUp)).execute(
         """
         WITH released AS (
             DELETE FROM time_claims AS hold
@@ -196,9 +209,12 @@ def lapse_overlapping(
                AND hold.during && tstzrange(session.start,
                                             session.start + make_interval(mins => session.duration_min::int))
                AND NOT EXISTS (SELECT FROM appointments WHERE appointments.id = session.id)
-            RETURNING hold.id)
-        UPDATE cart_items SET hold_expires_at = least(hold_expires_at, %(now)s) FROM released
-         WHERE cart_items.id = released.id
+            RETURNING session.id AS session_id, hold.id, hold.tutor_id, lower(hold.during) AS starts,
+                      upper(hold.during) AS ends, hold.expires_at),
+        lapsed AS (
+            UPDATE cart_items SET hold_expires_at = least(hold_expires_at, %(now)s) FROM released
+             WHERE cart_items.id = released.id)
+        SELECT * FROM released
         """,
         {
             "cart_id": cart_id,
@@ -207,6 +223,21 @@ def lapse_overlapping(
             "now": now,
         },
     )
+
+
+def hold_as_before(connection: Connection[Any], holds: "Sequence[GivenUp]") -> None:
+    """Take the same holds again, until when they were taken for; one whose time is somebody's stays given up."""
+    for hold in holds:
+        connection.execute(
+            """
+            WITH again AS (
+                INSERT INTO time_claims (id, tutor_id, during, kind, expires_at)
+                VALUES (%(id)s, %(tutor_id)s, tstzrange(%(starts)s, %(ends)s), 'hold', %(expires_at)s)
+                ON CONFLICT DO NOTHING RETURNING id)
+            UPDATE cart_items SET hold_expires_at = %(expires_at)s FROM again WHERE cart_items.id = again.id
+            """,
+            asdict(hold),
+        )
 
 
 def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expires_at: datetime) -> None:
@@ -262,8 +293,12 @@ def put_coupon_on(connection: Connection[Any], cart_id: UUID, coupon_id: UUID | 
     )
 
 
-def clear_coupon(connection: Connection[Any], cart_id: UUID) -> None:
-    connection.execute("UPDATE carts SET coupon_id = NULL WHERE id = %(id)s", {"id": cart_id})
+def clear_coupon(connection: Connection[Any], cart_id: UUID, coupon_id: UUID | None) -> None:
+    """Take that coupon off the cart, if it is on it."""
+    connection.execute(
+        "UPDATE carts SET coupon_id = NULL WHERE id = %(id)s AND coupon_id = %(coupon_id)s",
+        {"id": cart_id, "coupon_id": coupon_id},
+    )
 
 
 def create_heir(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Freezing a cart: everything is checked one last time, in one transaction, and stored as it will be booked."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -74,14 +74,13 @@ def freeze_what_is_left(
     keyed: Keyed | None,
     now: datetime,
     max_holds: int,
-    admit: Callable[[int], None],
 ) -> Frozen | None:
     """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
 
     The database says who has the last use of a coupon. Raises NotClosed; refuses as `start_checkout` does.
     """
     try:
-        return _freeze(connection, buyer, account, form, keyed, now, max_holds, admit)
+        return _freeze(connection, buyer, account, form, keyed, now, max_holds)
     except Refused as refusal:
         if refusal.code != "CART_EMPTY":
             raise
@@ -105,7 +104,6 @@ def _freeze(
     keyed: Keyed | None,
     now: datetime,
     max_holds: int,
-    admit: Callable[[int], None],
 ) -> Frozen:
     """In one transaction: check everything, and store the snapshot that settlement will book from."""
     with connection.pipeline(), connection.transaction():
@@ -121,7 +119,7 @@ def _freeze(
             raise Refused("USER_ALREADY_EXISTS")
         current = purchase.reprice(connection, cart, offerings, now)
         if current.items == cart.items:
-            cart = purchase.hold_again(connection, current, now, max_holds, admit)
+            cart = purchase.hold_again(connection, current, now, max_holds)
             if cart.coupon:
                 cart.coupon.require_usable(now)
             priced = quote(cart, rates, form.credits_cad, now)

@@ -20,6 +20,7 @@ from domain.accounts import accounts
 from domain.accounts.accounts import Account, NewAccount
 from domain.appointments.appointments import NewAppointment, find_booked, insert_appointments
 from domain.cart import purchase
+from domain.cart.purchase import GivenUp
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
 from domain.catalog.timetable import Timetable, read_timetables
 from domain.checkout import queries
@@ -182,7 +183,9 @@ def _book(
     owner_id = account.id if account_created else checkout.user_id
     queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, account_created, now)
     if checkout.cart_id:  # whatever else that cart is being paid with is withdrawn (0021)
-        purchase.take_out_sold(connection, checkout.cart_id, [session.id for session in sessions], now)
+        purchase.take_out_sold(
+            connection, checkout.cart_id, [session.id for session in sessions], checkout.coupon_id, now
+        )
     booked = [booking.session for booking in bookings if booking.booked]
     if booked and checkout.coupon_id and checkout.coupon_code:  # else its use is given back
         coupons.redeem(
@@ -262,12 +265,13 @@ def _claim_anew(
         return bookings
     claims.release(connection, [session.id for session in lost])
     booked_answer = find_booked(connection, [session.id for session in ahead])
-    newer_answer = _take_newer_holds(connection, checkout, ahead, now)
+    newer_answer, aside_answer = _take_newer_holds(connection, checkout, ahead, now)
     days = [local_date(session.start) for session in ahead]
     courses = {session.course_id for session in ahead}
     timetables = read_timetables(connection, courses, min(days), max(days), now)
     booked_before = booked_answer.fetchall()
     newer = dict(newer_answer.fetchall())
+    aside = aside_answer.fetchall()
     for session in ahead:
         offering = _who_offers(session, timetables.get(session.course_id))
         tutor_ids = [newer[session.id]] if session.id in newer else offering
@@ -275,13 +279,18 @@ def _claim_anew(
             tutor_id for tutor_id in tutor_ids if tutor_id in teachers and session.id not in booked_before
         ]
         bookings.append(_book_with_first(connection, session, known, teachers, now))
+    booked = {booking.session.id for booking in bookings if booking.booked}
+    purchase.come_back(connection, [hold for hold in aside if hold.session_id not in booked])
     return bookings
 
 
 def _take_newer_holds(
     connection: Connection[Any], checkout: Checkout, sessions: Sequence[SnapshotItem], now: datetime
-) -> Cursor[Any]:
-    """By session, the tutor with whom the buyer holds the same session in their cart; it leaves the cart."""
+) -> tuple[Cursor[Any], Cursor[GivenUp]]:
+    """By session, the tutor with whom the buyer holds the same session in their cart; it leaves the cart.
+
+    And their holds on other sessions that stepped aside.
+    """
     same = [
         {
             "id": session.id,
@@ -294,7 +303,8 @@ def _take_newer_holds(
         for session in sessions
     ]
     sold_ids = [session.id for session in checkout.sessions]
-    return purchase.take_newer_holds(connection, checkout.cart_id, same, sold_ids, now)
+    taken = purchase.take_newer_holds(connection, checkout.cart_id, same, sold_ids, now)
+    return taken, purchase.step_aside(connection, checkout.cart_id, same, sold_ids, now)
 
 
 def _who_offers(session: SnapshotItem, timetable: Timetable | None) -> list[UUID]:

@@ -1,6 +1,6 @@
 """Starting to pay: the cart is checked one last time, frozen, and given a payment to confirm."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from domain.accounts.callers import Buyer
 from domain.accounts.contacts import read_email, read_phone
 from domain.accounts.passwords import hash_password, is_password
 from domain.cart.cart import MAX_HOLDS
-from domain.cart.purchase import uncounted
 from domain.checkout import queries
 from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
 from domain.checkout.close import note_closed, withdraw_and_close
@@ -53,7 +52,6 @@ def start_checkout(
     keyed: Keyed | None = None,
     begun_id: UUID | None = None,
     max_holds: int = MAX_HOLDS,
-    admit: Callable[[int], None] = uncounted,
 ) -> CheckoutStarted:
     """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
 
@@ -61,8 +59,7 @@ def start_checkout(
 
     `keyed` is the request's idempotency key, which the checkout is tied to; `begun_id` the checkout that was begun
     under it before: when it became an order, the order is the answer. So it is when the cart is empty because it
-    has just been bought, in another tab. `admit` is told how many lapsed holds are about to be taken again, and may
-    refuse.
+    has just been bought, in another tab.
 
     Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
     PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, HOLD_LIMIT, PRICE_CHANGED, COUPON_INVALID,
@@ -75,7 +72,7 @@ def start_checkout(
     try:
         for _ in range(TRIES):
             try:
-                frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now, max_holds, admit)
+                frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now, max_holds)
             except NotClosed as found:
                 if kept := _typed_again(account, form, found.checkouts):
                     account = kept

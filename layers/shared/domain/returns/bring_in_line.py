@@ -67,6 +67,11 @@ def share_over_lines(
     return sum((line.left_cad for line in lines), ZERO)
 
 
+def lock_order_of(connection: Connection[Any], appointment_id: UUID) -> None:
+    """The order that an appointment was bought with, if any, is locked until the transaction ends."""
+    queries.lock_order_of(connection, appointment_id)
+
+
 def fill_what_is_free(connection: Connection[Any], order_id: UUID, now: datetime) -> None:
     """A line has more left than before: what an order gave back beyond its lines, if anything, goes there."""
     if queries.has_beyond(connection, order_id):
@@ -75,7 +80,7 @@ def fill_what_is_free(connection: Connection[Any], order_id: UUID, now: datetime
 
 @retried_on_deadlock
 def bring_one_in_line(connection: Connection[Any], order_id: UUID, now: datetime) -> None:
-    """The same in a transaction of its own."""
+    """Bring one order's lines in line, in a transaction of its own."""
     with connection.transaction():
         bring_in_line(connection, order_id, now)
 

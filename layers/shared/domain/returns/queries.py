@@ -279,6 +279,18 @@ def find_free_credit(connection: Connection[Any], user_id: UUID) -> Cursor[Any]:
     )
 
 
+def lock_order_of(connection: Connection[Any], appointment_id: UUID) -> None:
+    connection.execute(
+        """
+        SELECT FROM orders
+         WHERE id = (SELECT order_id FROM appointments JOIN order_items ON order_items.id = order_item_id
+                      WHERE appointments.id = %(appointment_id)s)
+           FOR NO KEY UPDATE
+        """,
+        {"appointment_id": appointment_id},
+    )
+
+
 def lock_order(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
     """An order locked until the transaction ends: whose it is."""
     return connection.cursor(row_factory=tuple_row).execute(
