@@ -61,7 +61,7 @@ def invoke(function: str) -> Any:
 def test_the_health_event_finds_the_database() -> None:
     status, body = answer_of("system")
 
-    assert (status, body["status"], list(body["checks"])) == (200, "ok", ["database"])
+    assert (status, body["status"], list(body["checks"])) == (200, "ok", ["database", "schema", "integrity"])
 
 
 @pytest.mark.usefixtures("demonstration")

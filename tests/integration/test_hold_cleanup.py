@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from adapters import jobs
 from domain.accounts.callers import Buyer
 from domain.cart.view_cart import view_cart
 from domain.scheduling.claims import sweep_expired
@@ -195,7 +196,10 @@ def test_the_committed_event_invokes_it(night: Night) -> None:
     assert app.lambda_handler(event, CONTEXT) == {"expired_holds_deleted": 1}
 
 
-def test_started_by_hand_it_takes_the_present_for_granted(night: Night) -> None:
+def test_started_by_hand_it_takes_the_present_for_granted(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "present", lambda: datetime(2026, 6, 1, tzinfo=NOW.tzinfo))
     night.hold(datetime(2026, 1, 1, tzinfo=NOW.tzinfo))
     fresh = night.hold(datetime(2999, 1, 1, tzinfo=NOW.tzinfo))
 
