@@ -17,6 +17,7 @@ from tests.support.people import account, sign_in, signed_in
 from tests.support.rush import overlapping_claims, sessions_without_their_hold
 from tests.support.shop import Shop
 from tests.support.tables import nothing_written
+from tests.support.wire import counted
 from tests.support.world import FORM, World
 
 TTL = timedelta(minutes=15)
@@ -213,3 +214,19 @@ def test_a_checkout_whose_holds_stand_counts_nothing(shop: Shop, monkeypatch: py
     shop.added(guest, *sessions(shop, 3))
 
     assert guest.post("/v1/checkout", FORM).status == 201
+
+
+def test_holds_are_counted_before_the_cart_is_locked(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A counter's row locked beside a cart's is a circle with whoever counts first and wants the cart then."""
+    monkeypatch.setenv("CART_ADDS_PER_HOUR", "100")
+    guest = lapsed(shop, shop.guest(), 2)
+
+    with counted(database) as wire:
+        assert guest.post("/v1/checkout", FORM).status == 201
+        counting = [place for place, text in enumerate(wire.sql) if "spend_allowance" in text]
+        begun = next(place for place, text in enumerate(wire.sql) if text.startswith("BEGIN"))
+
+    assert counting
+    assert max(counting) < begun

@@ -1,10 +1,14 @@
 """What Stripe, a bank or an operator undoes, does by hand, or tells late and in another order than it happened."""
 
+import threading
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg import Connection
 
 from adapters.stripe_payments import stripe_payments
 from domain.appointments.booked import By
@@ -14,11 +18,16 @@ from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
 from domain.payments.gateway import Payment, Payments
 from domain.payments.orphans import note_orphan, owe_orphans
 from domain.payments.refunds import pay_refunds
+from domain.returns.bring_in_line import bring_in_line
 from functions.retention import app as retention
+from local.postgres import Server
 from local.stripe_double.sandbox import Resource
+from tests.conftest import Database
 from tests.support.audit import closing_audit
 from tests.support.browser import CONTEXT
 from tests.support.guest import Guest
+from tests.support.race import at_once, until_blocked
+from tests.support.rush import no_deadlock
 from tests.support.student import Student
 from tests.support.world import World, toronto, wanted
 
@@ -459,3 +468,42 @@ def test_a_payment_that_went_back_whole_is_no_orphan_either(world: World, course
     again = Payment("pi_old", "succeeded", 4500, 4500, "CAD", uuid4(), environment="dev")
     assert note_orphan(world.connection, again, world.clock()) is False
     assert guest.checkout_id
+
+
+def test_a_reactivation_and_the_minute_s_run_do_not_wait_in_a_circle(
+    world: World, course: UUID, postgres: Server, database: Database
+) -> None:
+    """Both lock the order before its lines: the run has the order when the administrator comes."""
+    student = Student(world).chooses(wanted(course, TEN), wanted(course, TWELVE)).starts().pays()
+    hear(world)
+    intent_id = student.intent_id
+    admin = By("admin", world.school.user("chef@exemple.ca", "admin"))
+    first, session = world.rows("SELECT id FROM appointments ORDER BY start_datetime")
+    [order] = world.rows("SELECT id FROM orders")
+    cancel(world.connection, admin, first["id"], None, "dev", world.clock())
+    student.chooses(wanted(course, toronto(26, 10))).starts(credits_cad="all")  # spends that credit
+    world.stripe.dashboard.refund(intent_id)
+    hear(world)
+    cancel(world.connection, admin, session["id"], None, "dev", world.clock())
+    assert world.count("over_returns") == 1
+
+    order_is_taken = threading.Event()
+
+    def run(connection: Connection[Any]) -> None:
+        with psycopg.connect(database.url, autocommit=True) as watcher, connection.transaction():
+            connection.execute("SELECT FROM orders WHERE id = %s FOR NO KEY UPDATE", (order["id"],))
+            order_is_taken.set()
+            until_blocked(watcher, 1)
+            bring_in_line(connection, order["id"], world.clock())
+
+    def reactivates(connection: Connection[Any]) -> None:
+        assert order_is_taken.wait(10)
+        reactivate(connection, admin, session["id"], None, world.clock())
+
+    with (
+        no_deadlock(postgres, database.name),
+        psycopg.connect(database.url, autocommit=True) as one,
+        psycopg.connect(database.url, autocommit=True) as other,
+    ):
+        for outcome in at_once(partial(run, one), partial(reactivates, other)):
+            outcome.result()

@@ -125,9 +125,7 @@ def reactivate(
     SLOT_UNAVAILABLE, CREDIT_SPENT.
     """
     with connection.transaction():
-        lock_order_of(
-            connection, appointment_id
-        )  # before its lines, as whatever else moves returned money does
+        lock_order_of(connection, appointment_id)  # before its lines, as a refund does
         locked = lock(connection, by, appointment_id)
         transition = may("reactivate", by, locked.booked, now, _not_allowed)
         return _apply(connection, locked, by, transition, reason, now, credit=credit)

@@ -72,6 +72,18 @@ class CartItem:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A hold that stepped aside for a session that was paid for."""
+
+    session_id: UUID
+    id: UUID
+    tutor_id: UUID
+    starts: datetime
+    ends: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cart:
     """`credits_available` is what a student could pay with: the balance less what other payments have reserved."""
 

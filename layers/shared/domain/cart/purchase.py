@@ -11,9 +11,8 @@ from psycopg import Connection, Cursor
 from domain import money
 from domain.accounts.callers import Buyer
 from domain.cart import queries
-from domain.cart.cart import Cart, CartItem
+from domain.cart.cart import Cart, CartItem, GivenUp
 from domain.cart.models import CartItemView
-from domain.cart.queries import GivenUp as GivenUp  # for whoever asks for it here
 from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
 from domain.catalog.offering import Offering

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -11,21 +11,10 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row, tuple_row
 
 from domain.accounts.callers import Buyer
+from domain.cart.cart import GivenUp
 from domain.catalog.timetable import as_list, window
 from domain.ids import new_id
 from domain.scheduling.claims import HOLD_TTL
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """A hold that stepped aside for a session that was paid for."""
-
-    session_id: UUID
-    id: UUID
-    tutor_id: UUID
-    starts: datetime
-    ends: datetime
-    expires_at: datetime
 
 
 def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
@@ -192,7 +181,7 @@ def lapse_overlapping(
     sessions: Sequence[Mapping[str, Any]],
     sold_ids: Sequence[UUID],
     now: datetime,
-) -> "Cursor[GivenUp]":
+) -> Cursor[GivenUp]:
     """Give up the holds of a locked cart on times of the tutors of these sessions; the items stay.
 
     A session that is an appointment already, be it cancelled since, asks for none.
@@ -225,7 +214,7 @@ def lapse_overlapping(
     )
 
 
-def hold_as_before(connection: Connection[Any], holds: "Sequence[GivenUp]") -> None:
+def hold_as_before(connection: Connection[Any], holds: Sequence[GivenUp]) -> None:
     """Take the same holds again, until when they were taken for; one whose time is somebody's stays given up."""
     for hold in holds:
         connection.execute(

@@ -28,7 +28,7 @@ def follow_dispute(connection: Connection[Any], dispute: Dispute, now: datetime)
             bring_in_line(connection, order_id, now)
         if is_news and dispute.status in ("won", "lost"):
             queries.end_wait_for_dispute(connection, dispute.intent_id, dispute.status == "won", now)
-            if order_id:
+            if order_id and dispute.status == "won":
                 bring_in_line(connection, order_id, now)
         return is_news
 

@@ -20,7 +20,7 @@ from domain.accounts import accounts
 from domain.accounts.accounts import Account, NewAccount
 from domain.appointments.appointments import NewAppointment, find_booked, insert_appointments
 from domain.cart import purchase
-from domain.cart.purchase import GivenUp
+from domain.cart.cart import GivenUp
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
 from domain.catalog.timetable import Timetable, read_timetables
 from domain.checkout import queries
