@@ -23,7 +23,7 @@ from functions.retention import app as retention
 from local.postgres import Server
 from local.stripe_double.sandbox import Resource
 from tests.conftest import Database
-from tests.support.audit import closing_audit
+from tests.support.audit import audit, closing_audit
 from tests.support.browser import CONTEXT
 from tests.support.guest import Guest
 from tests.support.race import at_once, until_blocked
@@ -120,6 +120,35 @@ def test_the_audit_asks_for_the_credit_of_a_lost_session(world: World, course: U
 
     assert any("lost session that is owed more credit" in finding for finding in findings(world))
     assert student.account == (Decimal("15.00"), Decimal(0))
+
+
+# --- A refund of ours that Stripe will not make -----------------------------------------------------------------
+
+
+def test_a_lost_session_s_refund_that_stripe_refuses_is_owed_before_and_after_its_line_hears_of_it(
+    world: World, course: UUID
+) -> None:
+    guest = Guest(world).chooses(wanted(course, TWELVE))
+    guest.started = guest.sends_form().body
+    world.clock.advance(minutes=16)
+    Guest(world, "rivale@exemple.ca").chooses(wanted(course, TWELVE))
+    world.stripe.faults.add("refusal", path="/v1/refunds")
+    guest.pays()
+    for message in world.stripe.webhooks.take():
+        assert world.deliver(message).status == 200
+
+    for line_knows in (False, True):
+        if line_knows:
+            hear(world)
+        assert bool(world.rows("SELECT FROM line_returns WHERE undone_at IS NULL")) is not line_knows
+        assert (the_order(world), statuses(world)) == (("refunded", "45.00"), ["failed"])
+        assert audit(world.connection, world.stripe, world.clock()) == []
+
+    world.stripe.dashboard.refund(guest.intent_id)
+    hear(world)
+
+    assert (the_order(world), statuses(world)) == (("refunded", "45.00"), ["superseded", "processed"])
+    assert (made_at_stripe(world), findings(world)) == (4500, [])
 
 
 # --- A refund of ours that the bank sends back ------------------------------------------------------------------

@@ -108,9 +108,14 @@ MONEY: Mapping[str, str] = {
           LEFT JOIN (SELECT refunds.order_id,
                             sum(CASE WHEN status = 'failed'
                                      THEN least(amount_cents,
-                                                (line_total_cad - discount_share_cad - returned_cad) * 100)
+                                                (line_total_cad - discount_share_cad - returned_cad
+                                                 + coalesce(standing.cad, 0)) * 100)
                                      ELSE amount_cents END) AS cents
                        FROM refunds LEFT JOIN order_items AS item ON item.id = refunds.order_item_id
+                       LEFT JOIN LATERAL (
+                            SELECT sum(amount_cad) AS cad FROM line_returns
+                             WHERE refund_id = refunds.id AND order_item_id = item.id AND undone_at IS NULL
+                       ) AS standing ON true -- until the lines hear that it failed
                       WHERE status IN ('pending', 'processed') OR (status = 'failed' AND item.id IS NOT NULL)
                       GROUP BY 1) AS card ON card.order_id = orders.id
           LEFT JOIN (SELECT order_id, sum(amount_cad) AS cad FROM credit_transactions
