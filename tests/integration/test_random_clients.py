@@ -257,7 +257,7 @@ class RandomClients(RuleBasedStateMachine):
             if checkout["payment_intent_id"]:
                 assert self._ask(checkout, by_secret=True).status == 200
         for _ in range(3):
-            self.world.clock.advance(minutes=6)
+            self.world.clock.advance(hours=6)  # the longest a refund that failed often waits
             self.world.reconcile()
         self._make_by_hand_what_stripe_refused()
         assert closing_audit(self.world.connection, self.world.stripe, self.world.clock()) == []
