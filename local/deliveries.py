@@ -12,9 +12,15 @@ from uuid import UUID
 import psycopg
 
 from adapters import database, make
+from adapters.make_routes import events_per_second, routes
+from adapters.settings import environment
 from domain.errors import Refused
 from domain.paging import MAX_LIMIT
-from domain.webhooks import deliveries, endpoints, replay
+from domain.webhooks import deliveries, replay
+from domain.webhooks.event_types import EVENTS
+from domain.webhooks.health import look_at_endpoints
+from domain.webhooks.reasons import in_french
+from domain.webhooks.steps import RESTING, STATUSES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,31 +46,33 @@ def run(connection: psycopg.Connection[Any], chosen: argparse.Namespace, now: da
         case "undelivered":
             return _page(connection, deliveries.Filters(statuses=list(deliveries.UNDELIVERED)), chosen.cursor)
         case "endpoints":
-            return [
-                {"name": one.area, "state": one.state, "reason": one.reason, "probe_at": one.probe_at}
-                for one in endpoints.find_endpoints(connection)
-            ]
+            return [one.model_dump() for one in look_at_endpoints(connection, routes(), now)]
         case "redeliver":
             replay.redeliver(connection, None, chosen.event_id, now, force=chosen.force)
             return {"event_id": chosen.event_id, "status": "pending"}
         case "range":
-            what = (chosen.since, chosen.until, chosen.type, chosen.status)
+            if chosen.since >= chosen.until:
+                raise Refused("VALIDATION_FAILED", "La fin doit venir après le début.")
+            what = replay.Range(chosen.since, chosen.until, chosen.type, chosen.status)
             found = (
-                replay.redeliver_range(connection, None, *what, now)
+                replay.redeliver_range(connection, None, what, events_per_second(), now, force=chosen.force)
                 if chosen.go
-                else replay.count_range(connection, *what)
+                else replay.count_range(connection, what, now)
             )
             return {"redelivery_id": found.id, "counts": found.counts, "total": found.total}
         case "stop":
             return {"stopped": replay.stop(connection, None, chosen.redelivery_id, now)}
         case "pause":
-            return {"held": replay.pause(connection, None, chosen.name, now)}
+            return {"held": replay.pause(connection, None, chosen.name, routes(), now)}
         case "resume":
-            return {"events": replay.resume(connection, None, chosen.name, now, cancel=chosen.cancel)}
+            resumed = replay.resume(
+                connection, None, chosen.name, routes(), events_per_second(), now, cancel=chosen.cancel
+            )
+            return {"events": resumed}
         case _:
-            replay.note_test(connection, None, chosen.name, now, has_url=make.has_url(chosen.name))
-            failure = make.post_ping(chosen.name, now)
-            return {"received": failure is None, "reason": failure.reason if failure else None}
+            replay.note_test(connection, None, chosen.name, chosen.type, routes(), now)
+            failure = make.post_test(chosen.name, chosen.type, environment(), now)
+            return {"received": failure is None, "reason": in_french(failure.reason) if failure else None}
 
 
 def _page(connection: psycopg.Connection[Any], filters: deliveries.Filters, cursor: str | None) -> Any:
@@ -75,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make deliveries DO=…")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="what was told, newest first")
-    listing.add_argument("--type")
-    listing.add_argument("--status")
+    listing.add_argument("--type", choices=EVENTS)
+    listing.add_argument("--status", choices=STATUSES)
     listing.add_argument("--cursor")
     undelivered = commands.add_parser("undelivered", help="what waits for somebody")
     undelivered.add_argument("--cursor")
@@ -87,15 +95,20 @@ def _parser() -> argparse.ArgumentParser:
     many = commands.add_parser("range", help="count what would be sent again; --go sends it, five a second")
     many.add_argument("since", type=_instant)
     many.add_argument("until", type=_instant)
-    many.add_argument("--type")
-    many.add_argument("--status")
+    many.add_argument("--type", choices=EVENTS)
+    many.add_argument("--status", choices=RESTING)
     many.add_argument("--go", action="store_true")
+    many.add_argument(
+        "--force", action="store_true", help="tell the scenario that it is meant (x-4as-replay)"
+    )
     commands.add_parser("stop", help="end a range").add_argument("redelivery_id", type=UUID)
     commands.add_parser("pause", help="hold what goes to a URL").add_argument("name")
     resuming = commands.add_parser("resume", help="send what a URL's pause held")
     resuming.add_argument("name")
     resuming.add_argument("--cancel", action="store_true", help="give it up instead")
-    commands.add_parser("test", help="send a test event to a URL").add_argument("name")
+    trial = commands.add_parser("test", help="send an event's sample to a URL, or a ping")
+    trial.add_argument("name")
+    trial.add_argument("--type", choices=EVENTS)
     return parser
 
 

@@ -18,6 +18,7 @@ from tests.support.memory import in_memory_or
 os.environ["PYTHONTZPATH"] = ""  # for the processes that tests start; this one has read it already
 zoneinfo.reset_tzpath()
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "booking")
+os.environ.setdefault("WEBHOOK_EVENTS_PER_SECOND", "1000")  # nobody waits but where the pace is what is tried
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "FourAS")
 
 

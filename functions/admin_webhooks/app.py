@@ -1,21 +1,29 @@
 """What an administrator sees of deliveries to Make.com and does about them: list, send again, pause, resume, test."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, Request, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once, answer_with_lease
+from adapters.make_routes import events_per_second, routes
+from adapters.settings import environment
 from domain.accounts.administrators import administrator_id
-from domain.inputs import Code, Id, RequestBody
+from domain.errors import Refused
+from domain.inputs import Code, Id, Instant, RequestBody
 from domain.paging import DEFAULT_LIMIT, CursorText, Limit
-from domain.webhooks import deliveries, endpoints, replay
+from domain.webhooks import deliveries, replay
 from domain.webhooks.deliveries import UNDELIVERED, DeliveryDetail, DeliveryPage, Filters
+from domain.webhooks.event_types import AREAS, EVENTS
+from domain.webhooks.health import EndpointHealth, look_at_endpoints
+from domain.webhooks.reasons import in_french
+from domain.webhooks.steps import RESTING, Status
 
 
 def answer_once_unless_tested(app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
@@ -33,11 +41,19 @@ ANY_BODY = ("MALFORMED_JSON", "UNSUPPORTED_MEDIA_TYPE")
 ONE = (*ANY_CALLER, "DELIVERY_NOT_FOUND")
 ENDPOINT = (*ANY_CALLER, "ENDPOINT_NOT_FOUND")
 
-type Status = Literal[
-    "pending", "enqueued", "delivering", "retrying", "held", "skipped", "delivered", "exhausted", "cancelled"
-]
-type Resting = Literal["held", "skipped", "delivered", "exhausted", "cancelled"]
 
+def _one_of[T: str](known: Sequence[T] | Mapping[str, object]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError("is not known here")
+        return name
+
+    return AfterValidator(check)
+
+
+type EventName = Annotated[Code, _one_of(EVENTS)]
+type Area = Annotated[Code, _one_of(AREAS)]
+type Resting = Annotated[Code, _one_of(RESTING)]
 Cursor = Annotated[CursorText | None, Query()]
 PageLimit = Annotated[Limit, Query()]
 
@@ -48,18 +64,32 @@ class Again(RequestBody):
     force: bool = False
 
 
-class Range(RequestBody):
-    since: AwareDatetime = Field(alias="from")
-    until: AwareDatetime = Field(alias="to")
-    type: Code | None = None
+class Period(RequestBody):
+    """What was recorded from `from` until before `to`. `force` marks each repetition with x-4as-replay."""
+
+    since: Instant = Field(alias="from")
+    until: Instant = Field(alias="to")
+    type: EventName | None = None
     status: Resting | None = None
     dry_run: bool
+    force: bool = False
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        _in_order(self.since, self.until)
+        return self
 
 
 class Resumption(RequestBody):
     """`cancel` gives up what waits instead of sending it."""
 
     cancel: bool = False
+
+
+class Trial(RequestBody):
+    """`type` is the event whose sample is sent; without it, a ping."""
+
+    type: EventName | None = None
 
 
 class Redelivered(BaseModel):
@@ -73,18 +103,8 @@ class Stopped(BaseModel):
     stopped: int
 
 
-class EndpointHealth(BaseModel):
-    name: str
-    state: str
-    reason: str | None
-    consecutive_failures: int
-    failing_since: datetime | None
-    probe_at: datetime | None
-    last_success_at: datetime | None
-
-
 class Endpoints(BaseModel):
-    items: list[EndpointHealth]
+    items: Sequence[EndpointHealth]
 
 
 class Changed(BaseModel):
@@ -107,9 +127,9 @@ class Tested(BaseModel):
 )
 def list_deliveries(
     request: Request,
-    type: Annotated[Code | None, Query()] = None,
+    type: Annotated[EventName | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
-    endpoint: Annotated[Code | None, Query()] = None,
+    endpoint: Annotated[Area | None, Query()] = None,
     since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
     until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     order_id: Annotated[Id | None, Query()] = None,
@@ -118,6 +138,8 @@ def list_deliveries(
     limit: PageLimit = DEFAULT_LIMIT,
 ) -> Response[DeliveryPage]:
     visit, _ = _admitted(request)
+    if since and until and since >= until:
+        raise Refused("VALIDATION_FAILED", errors=[REVERSED])
     filters = Filters(
         type=type,
         statuses=[status] if status else None,
@@ -160,12 +182,18 @@ def show_delivery(request: Request, event_id: str) -> Response[DeliveryDetail]:
     summary="Livrer de nouveau un événement",
     tags=TAGS,
     responses=answers(
-        *KEYED, *ANY_BODY, *ONE, "DELIVERY_BODY_FORGOTTEN", "DELIVERY_IN_PROGRESS", success=202
+        *KEYED,
+        *ANY_BODY,
+        *ONE,
+        "DELIVERY_BODY_FORGOTTEN",
+        "DELIVERY_EXPIRED",
+        "DELIVERY_IN_PROGRESS",
+        success=202,
     ),
 )
-def redeliver(request: Request, event_id: str, again: Again) -> Response[DeliveryDetail]:
+def redeliver(request: Request, event_id: str, again: Again | None = None) -> Response[DeliveryDetail]:
     visit, actor_id = _admitted(request)
-    replay.redeliver(visit.connection, actor_id, event_id, visit.now, force=again.force)
+    replay.redeliver(visit.connection, actor_id, event_id, visit.now, force=again is not None and again.force)
     return visit.answer(deliveries.show_delivery(visit.connection, actor_id, event_id, visit.now), 202)
 
 
@@ -175,13 +203,15 @@ def redeliver(request: Request, event_id: str, again: Again) -> Response[Deliver
     tags=TAGS,
     responses=answers(*KEYED, *ANY_BODY, *ANY_CALLER, success=202),
 )
-def redeliver_range(request: Request, wanted: Range) -> Response[Redelivered]:
+def redeliver_range(request: Request, wanted: Period) -> Response[Redelivered]:
     visit, actor_id = _admitted(request)
-    chosen = (wanted.since, wanted.until, wanted.type, wanted.status)
+    chosen = replay.Range(wanted.since, wanted.until, wanted.type, wanted.status)
     found = (
-        replay.count_range(visit.connection, *chosen)
+        replay.count_range(visit.connection, chosen, visit.now)
         if wanted.dry_run
-        else replay.redeliver_range(visit.connection, actor_id, *chosen, visit.now)
+        else replay.redeliver_range(
+            visit.connection, actor_id, chosen, events_per_second(), visit.now, force=wanted.force
+        )
     )
     answer = Redelivered(
         redelivery_id=found.id, dry_run=wanted.dry_run, counts=found.counts, total=found.total
@@ -208,33 +238,18 @@ def stop(request: Request, redelivery_id: UUID) -> Response[Stopped]:
 )
 def list_endpoints(request: Request) -> Response[Endpoints]:
     visit, _ = _admitted(request)
-    return visit.answer(
-        Endpoints(
-            items=[
-                EndpointHealth(
-                    name=one.area,
-                    state=one.state,
-                    reason=one.reason,
-                    consecutive_failures=one.consecutive_failures,
-                    failing_since=one.failing_since,
-                    probe_at=one.probe_at,
-                    last_success_at=one.last_success_at,
-                )
-                for one in endpoints.find_endpoints(visit.connection)
-            ]
-        )
-    )
+    return visit.answer(Endpoints(items=look_at_endpoints(visit.connection, routes(), visit.now)))
 
 
 @app.post(
     "/v1/admin/webhooks/endpoints/<name>/pause",
     summary="Mettre une adresse en pause : ses événements sont retenus",
     tags=TAGS,
-    responses=answers(*KEYED, *ENDPOINT),
+    responses=answers(*KEYED, *ENDPOINT, "ENDPOINT_WITHOUT_URL", "ENDPOINT_VIA_FALLBACK"),
 )
 def pause(request: Request, name: str) -> Response[Changed]:
     visit, actor_id = _admitted(request)
-    held = replay.pause(visit.connection, actor_id, name, visit.now)
+    held = replay.pause(visit.connection, actor_id, name, routes(), visit.now)
     return visit.answer(Changed(name=name, state="paused", events=held))
 
 
@@ -244,35 +259,52 @@ def pause(request: Request, name: str) -> Response[Changed]:
     tags=TAGS,
     responses=answers(*KEYED, *ANY_BODY, *ENDPOINT),
 )
-def resume(request: Request, name: str, how: Resumption) -> Response[Changed]:
+def resume(request: Request, name: str, how: Resumption | None = None) -> Response[Changed]:
     visit, actor_id = _admitted(request)
-    events = replay.resume(visit.connection, actor_id, name, visit.now, cancel=how.cancel)
+    events = replay.resume(
+        visit.connection,
+        actor_id,
+        name,
+        routes(),
+        events_per_second(),
+        visit.now,
+        cancel=how is not None and how.cancel,
+    )
     return visit.answer(Changed(name=name, state="active", events=events))
 
 
 @app.post(
     "/v1/admin/webhooks/endpoints/<name>/test",
-    summary="Envoyer un événement d'essai, qui n'est pas enregistré",
+    summary="Envoyer l'exemple d'un événement, ou un simple essai ; rien n'est enregistré",
     tags=TAGS,
-    responses=answers(*KEYED, *ENDPOINT, "ENDPOINT_WITHOUT_URL"),
+    responses=answers(*KEYED, *ANY_BODY, *ENDPOINT, "ENDPOINT_WITHOUT_URL", "EVENT_TYPE_ELSEWHERE"),
 )
-def send_test(request: Request, name: str) -> Response[Tested]:
+def send_test(request: Request, name: str, trial: Trial | None = None) -> Response[Tested]:
     visit, actor_id = _admitted(request)
+    event_type = trial.type if trial else None
 
-    from adapters.make import has_url, post_ping  # loads what only this needs
+    from adapters.make import post_test  # loads what only this needs
 
     def post(*_: object) -> Response[Tested]:
-        replay.note_test(visit.connection, actor_id, name, visit.now, has_url=has_url(name))
-        failure = post_ping(name, visit.now)
+        replay.note_test(visit.connection, actor_id, name, event_type, routes(), visit.now)
+        failure = post_test(name, event_type, environment(), visit.now)
         return visit.answer(
             Tested(
                 received=failure is None,
                 status_code=failure.status_code if failure else None,
-                reason=failure.reason if failure else None,
+                reason=in_french(failure.reason) if failure else None,
             )
         )
 
     return answer_with_lease(visit, post)
+
+
+REVERSED = {"field": "to", "code": "INVALID", "detail": "La fin doit venir après le début."}
+
+
+def _in_order(since: datetime, until: datetime) -> None:
+    if since >= until:
+        raise ValueError("the end must come after the beginning")
 
 
 def _admitted(request: Request) -> tuple[Visit, UUID]:

@@ -15,7 +15,7 @@ from domain.cart.retention import delete_idle_guest_carts
 from domain.checkout.retention import delete_ended, forget_hashes
 from domain.payments.retention import delete_old_events
 from domain.throttling.allowances import delete_unspent
-from domain.webhooks.retention import delete_attempts, delete_unrecorded, forget_bodies
+from domain.webhooks.retention import delete_attempts, delete_rows, delete_unrecorded, forget_bodies
 
 BATCH = 500
 
@@ -31,6 +31,7 @@ PURGES: dict[str, Purge] = {
     "allowances_deleted": delete_unspent,
     "payment_events_deleted": delete_old_events,
     "webhook_bodies_forgotten": forget_bodies,
+    "webhook_events_deleted": delete_rows,
     "webhook_attempts_deleted": delete_attempts,
     "webhook_admin_events_deleted": delete_unrecorded,
 }

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adapters import database
 from adapters.delivery_metrics import tell_broken_promise, tell_outcome
 from adapters.jobs import job, logger, telling_failure
-from adapters.make import MakeReceiver, routes
+from adapters.make import MakeReceiver, hosts
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
 from domain.webhooks.delivery import Delivery, Failure
@@ -53,7 +53,7 @@ class Checking(MakeReceiver):
 @cache
 def receiver() -> MakeReceiver:
     """The container's receiver; its first event leaves a line that says where events go (c.2)."""
-    logger.info("webhook routes", extra={"routes": routes()})
+    logger.info("webhook routes", extra={"routes": hosts()})
     return Checking()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from adapters import database
 from adapters.delivery_metrics import tell_backlog
 from adapters.jobs import job, report, run_time
+from adapters.make_routes import events_per_second, routes
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
 from domain.webhooks.backlog import read_backlog
@@ -17,7 +18,9 @@ ROUNDS = 50
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     now = run_time(event)
     enqueued = (
-        relay(database.connection_for_jobs(), webhook_queue(), now, ROUNDS) if delivery_enabled() else 0
+        relay(database.connection_for_jobs(), webhook_queue(), routes(), events_per_second(), now, ROUNDS)
+        if delivery_enabled()
+        else 0
     )
     tell_backlog(read_backlog(database.connection_for_jobs(), now))
     return report(events_enqueued=enqueued)

@@ -6,8 +6,9 @@ from typing import Any
 
 from domain.webhooks.event_types import EVENTS, FALLBACK, EventType
 from domain.webhooks.events import PAYLOADS
+from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
-from local.webhook_docs.samples import sample
+from local.webhook_docs.blueprint import blueprint
 from local.webhook_docs.schemas import schema
 
 FOOTER = (
@@ -28,7 +29,7 @@ LISTS = {"UUID": "liste d’UUID", "texte": "liste de textes", "objet": "liste d
 
 def documents() -> dict[str, str]:
     """Every generated file by its path under docs/webhooks."""
-    files = {"README.md": index()}
+    files = {"README.md": index(), "blueprint.json": _written(blueprint())}
     for event_type in PAYLOADS:
         files[f"{event_type}.md"] = page(event_type)
         files[f"schemas/{event_type}.json"] = _written(schema(event_type))
@@ -51,10 +52,12 @@ def index() -> str:
         )
         for event in areas.values()
     ]
-    return texts.guide().format(
-        events=_table(("Événement", "Ce qu’il dit", "Adresse"), events),
-        envelope=_fields(_envelope()),
-        addresses=_table(("Adresse", "Événements", "Sans adresse"), addresses),
+    return texts.guide(
+        {
+            "events": _table(("Événement", "Ce qu’il dit", "Adresse"), events),
+            "envelope": _fields(_envelope()),
+            "addresses": _table(("Adresse", "Événements", "Sans adresse"), addresses),
+        }
     )
 
 
@@ -74,7 +77,9 @@ def page(event_type: str) -> str:
             f"## Ce qu’il remplace\n\n{told['replaces']}",
             f"## Dans le scénario\n\n{told['advice']}",
             "Avant tout : [vérifier la signature](README.md#vérifier-la-signature), "
-            "[dédoublonner](README.md#dédoublonner) par `event_id`, puis se brancher sur `type`.",
+            "[dédoublonner](README.md#dédoublonner) par `event_id`, puis [aiguiller par "
+            "`type`](README.md#aiguiller-par-type). Le [plan à importer](README.md#importer-le-plan-tout-fait) "
+            "le fait déjà.",
             "## Champs de `payload`\n\n"
             "Toutes les clés sont toujours présentes. L’enveloppe est décrite dans le "
             "[guide](README.md#lenveloppe).",

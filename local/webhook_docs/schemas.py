@@ -3,6 +3,7 @@
 from typing import Any
 
 from domain.webhooks.events import PAYLOADS, Envelope
+from domain.webhooks.events.base import EventSchema
 from local.webhook_docs.texts import meaning
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -10,8 +11,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def schema(event_type: str) -> dict[str, Any]:
     """What the body of that event is, whole."""
-    payload = PAYLOADS[event_type].model_json_schema(mode="serialization")
-    envelope = Envelope.model_json_schema(mode="serialization")
+    payload = PAYLOADS[event_type].model_json_schema(mode="serialization", schema_generator=EventSchema)
+    envelope = Envelope.model_json_schema(mode="serialization", schema_generator=EventSchema)
     definitions = payload.pop("$defs", {}) | {
         name: part for name, part in envelope["$defs"].items() if name != "Payload"
     }

@@ -1,6 +1,8 @@
 """The French sentences of the pages, by hand: docs/webhooks/source."""
 
+import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs" / "webhooks"
 SOURCE = DOCS / "source"
+MARK = re.compile("<!-- ([a-z]+) -->")
 
 
 def meaning(event_type: str, field: str) -> str:
@@ -23,8 +26,18 @@ def told(event_type: str) -> dict[str, str]:
     return texts
 
 
-def guide() -> str:
-    return (SOURCE / "guide.md").read_text(encoding="utf-8")
+def route(event_type: str) -> dict[str, str]:
+    """`line`, what the blueprint's route of an event writes, and `each`, the list it goes through, if it does."""
+    written: dict[str, str] = load("routes.toml")[event_type]
+    return written
+
+
+def guide(parts: Mapping[str, str]) -> str:
+    """The guide, with each part in the place of its mark, <!-- name -->. Raises ValueError when they do not agree."""
+    text = (SOURCE / "guide.md").read_text(encoding="utf-8")
+    if sorted(MARK.findall(text)) != sorted(parts):
+        raise ValueError(f"guide.md marks {MARK.findall(text)}, and there are {list(parts)}")
+    return MARK.sub(lambda mark: parts[mark[1]], text)
 
 
 def _fields() -> dict[str, dict[str, str]]:

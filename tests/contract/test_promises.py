@@ -9,11 +9,10 @@ import psycopg
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from domain.webhooks.events import PAYLOADS
+from domain.webhooks.events import PAYLOADS, samples
 from domain.webhooks.events.base import schema_of
 from domain.webhooks.outbox import Environment, record_facts
 from domain.webhooks.promises import LIMITS, BrokenPromise, differences
-from local.webhook_docs import samples
 from tests.support.documented import sample
 
 NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)

@@ -10,8 +10,12 @@ import psycopg
 import pytest
 
 from adapters.make import MakeReceiver, make_receiver
+from adapters.make_routes import routes
 from domain.webhooks import replay
-from domain.webhooks.retention import delete_attempts, delete_unrecorded, forget_bodies
+from domain.webhooks.event_types import EVENTS
+from domain.webhooks.events import broken_promises_of, samples
+from domain.webhooks.outbox import record_facts
+from domain.webhooks.retention import delete_attempts, delete_rows, delete_unrecorded, forget_bodies
 from local import deliveries as command
 from tests.support.browser import Browser
 from tests.support.delivering import START, Delivering
@@ -38,6 +42,7 @@ WHOLE_DAY = {"from": START.isoformat(), "to": (START + timedelta(days=1)).isofor
 
 @pytest.fixture
 def delivering(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Delivering]:
+    monkeypatch.setenv("WEBHOOK_EVENTS_PER_SECOND", "5")
     monkeypatch.setenv("WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
     monkeypatch.setenv("WEBHOOK_PRIVATE_HOSTS", "127.0.0.1")
     world.clock.now = START
@@ -55,8 +60,15 @@ def admin(world: World) -> Browser:
     return signed_in(world)
 
 
-def does(browser: Browser, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    answer = browser.request(method, f"/v1/admin/webhooks/{path}", body or {} if method == "POST" else None)
+def does(
+    browser: Browser,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    query: dict[str, str] | None = None,
+) -> Any:
+    sent = body or {} if method == "POST" else None
+    answer = browser.request(method, f"/v1/admin/webhooks/{path}", sent, query)
     assert answer.status in (200, 202), answer.text
     return answer.body
 
@@ -225,7 +237,11 @@ def test_without_url_an_event_is_skipped_and_sent_once_there_is_one(
     delivering.pass_time(minutes=1)
     assert delivering.alerts == ["url_missing"]
     (waiting,) = does(admin, "GET", "undelivered")["items"]
-    assert (waiting["status"], waiting["last_error"]) == ("skipped", "no URL is configured")
+    assert (waiting["status"], waiting["last_error"]) == (
+        "skipped",
+        "Aucune adresse n’est configurée pour cet événement.",
+    )
+    assert waiting["endpoint"] == "CANCELLATION"
 
     monkeypatch.setenv("MAKE_CANCELLATION_WEBHOOK_URL", f"{delivering.make.url}/cancellation")
     monkeypatch.setenv("MAKE_CANCELLATION_WEBHOOK_SECRET", SECRET)
@@ -241,7 +257,7 @@ def test_a_range_is_counted_then_sent_five_a_second_and_can_be_stopped(
 ) -> None:
     """B-6."""
     delivering.tell(*["booking.created"] * 40, *["booking.rescheduled"] * 20)
-    delivering.pass_time(minutes=1)
+    delivering.pass_time(minutes=2)
     delivering.make.posted.clear()
     world.clock.now = delivering.now
 
@@ -332,6 +348,8 @@ def test_a_test_with_a_key_is_posted_once_and_in_no_transaction(
         ("endpoints/NULLE_PART/resume", 404, "ENDPOINT_NOT_FOUND"),
         ("endpoints/NULLE_PART/test", 404, "ENDPOINT_NOT_FOUND"),
         ("endpoints/MESSAGE/test", 422, "ENDPOINT_WITHOUT_URL"),
+        ("endpoints/MESSAGE/pause", 422, "ENDPOINT_WITHOUT_URL"),
+        ("endpoints/RESCHEDULE/pause", 422, "ENDPOINT_VIA_FALLBACK"),
     ],
 )
 def test_what_is_not_there_is_refused(
@@ -363,13 +381,308 @@ def test_old_bodies_attempts_and_administrators_events_are_forgotten(delivering:
     delivering.pass_time(minutes=1)
     delivering.connection.execute("UPDATE outbox SET status = 'exhausted'")
     connection, day = delivering.connection, timedelta(days=1)
+    later = delivering.now + 91 * day
 
     assert delete_unrecorded(connection, delivering.now + 2 * day, 10) == 0
     assert delete_unrecorded(connection, delivering.now + 4 * day, 10) == 1
     assert delete_attempts(connection, delivering.now + 29 * day, 10) == 0
     assert delete_attempts(connection, delivering.now + 31 * day, 10) > 0
+    assert forget_bodies(connection, later, 10) == 0  # it can still be told
+    assert delivering.rows("type, status::text, body IS NULL") == [("booking.created", "exhausted", False)]
+
+    delivering.answer = lambda _: 200
+    replay.redeliver_range(connection, None, replay.Range(START, START + day), 5, delivering.now)
+    delivering.pass_time(minutes=2)
     assert forget_bodies(connection, delivering.now + 89 * day, 10) == 0
-    assert forget_bodies(connection, delivering.now + 91 * day, 10) == 1
-    assert forget_bodies(connection, delivering.now + 91 * day, 10) == 0
-    assert delivering.rows("type, status::text, body") == [("booking.created", "exhausted", None)]
-    assert replay.count_range(connection, START, START + day, None, None).total == 0
+    assert forget_bodies(connection, later, 10) == 1
+    assert forget_bodies(connection, later, 10) == 0
+    assert delivering.rows("type, status::text, body") == [("booking.created", "delivered", None)]
+    assert replay.count_range(connection, replay.Range(START, START + day), later).total == 0
+
+
+def test_what_nobody_delivered_is_kept_and_told_after_any_time(
+    delivering: Delivering, admin: Browser
+) -> None:
+    """Decision 27: held for a hundred days, and no cancelled event without a reason."""
+    does(admin, "POST", "endpoints/BOOKING/pause")
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    later = delivering.now + timedelta(days=100)
+    assert forget_bodies(delivering.connection, later, 10) == 0
+    assert delivering.statuses() == {"held": 1}
+
+    delivering.now = later
+    does(admin, "POST", "endpoints/BOOKING/resume")
+    delivering.connection.execute("UPDATE outbox SET next_attempt_at = %s", (later,))
+    delivering.pass_time(minutes=1)
+    assert delivering.statuses() == {"delivered": 1}
+
+
+def test_what_make_has_is_forgotten_after_thirteen_months_and_never_told_again(
+    delivering: Delivering,
+) -> None:
+    delivering.tell("booking.created", dedupe_key="once")
+    delivering.answer = lambda _: 422
+    delivering.pass_time(minutes=1)
+    delivering.answer = lambda _: 200
+    delivering.pass_time(minutes=2)
+    delivering.tell("booking.rescheduled")
+    connection, day = delivering.connection, timedelta(days=1)
+    connection.execute("UPDATE outbox SET status = 'held' WHERE type = 'booking.rescheduled'")
+    assert delivering.statuses() == {"delivered": 1, "held": 1}
+
+    assert delete_rows(connection, START + 395 * day, 10) == 0
+    assert delete_rows(connection, START + 397 * day, 10) == 1
+    assert delivering.rows("type, status::text") == [("booking.rescheduled", "held")]
+    assert delivering.count("webhook_attempts") == 0
+    delivering.tell("booking.created", dedupe_key="once")
+    assert delivering.count("outbox") == 1
+
+
+# --- What an operator reads and asks ----------------------------------------------------------------------------
+
+
+def test_every_address_is_shown_before_anything_was_sent(
+    delivering: Delivering, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = does(admin, "GET", "endpoints")["items"]
+    assert {one["name"]: one["address"] for one in items} == {
+        "SIGNUP": "missing",
+        "BOOKING": "own",
+        "CANCELLATION": "missing",
+        "RESCHEDULE": "via_booking",
+        "COMPLETION": "via_booking",
+        "REMINDER": "via_booking",
+        "REFUND": "via_booking",
+        "MESSAGE": "missing",
+        "RATING": "via_booking",
+        "TICKET": "via_booking",
+        "ADMIN": "via_booking",
+    }
+    assert {one["state"] for one in items} == {"active"}
+    assert [one["explanation"] for one in items if one["name"] == "SIGNUP"] == [
+        "Aucune adresse n’est configurée : ses événements sont mis de côté et pourront être renvoyés."
+    ]
+
+
+def test_an_address_says_since_when_why_how_many_and_what_to_do(
+    delivering: Delivering, admin: Browser, world: World
+) -> None:
+    delivering.tell("signup", "booking.created", "booking.rescheduled")
+    delivering.answer = lambda _: 410
+    delivering.pass_time(minutes=1)
+    world.clock.now = delivering.now
+
+    health = {one["name"]: one for one in does(admin, "GET", "endpoints")["items"]}
+
+    for name in ("BOOKING", "RESCHEDULE"):
+        assert (health[name]["state"], health[name]["reason"], health[name]["held"]) == ("paused", "gone", 1)
+        assert health[name]["since"].startswith("2027-01-18T12:00:0")
+        assert health[name]["since"].endswith("-05:00")
+        assert health[name]["explanation"].startswith("Le scénario est éteint.")
+    assert (health["SIGNUP"]["skipped"], health["SIGNUP"]["held"]) == (1, 0)
+
+
+def test_an_address_says_until_when_make_wants_patience(
+    delivering: Delivering, admin: Browser, world: World
+) -> None:
+    delivering.make.headers["retry-after"] = "3600"
+    delivering.answer = lambda _: 429
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    world.clock.now = delivering.now
+
+    health = {one["name"]: one for one in does(admin, "GET", "endpoints")["items"]}
+    assert health["BOOKING"]["not_before"] == "2027-01-18T13:00:00.100000-05:00"
+    assert (health["BOOKING"]["waiting"], health["SIGNUP"]["not_before"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (500, "Make est en panne (réponse 500)."),
+        (302, "L’adresse renvoie ailleurs : elle est erronée (réponse 302)."),
+        (401, "Make refuse la clé d’API ou l’adresse (réponse 401)."),
+        (410, "Le scénario est éteint, ou l’adresse n’existe plus (réponse 410)."),
+        (418, "Make a refusé l’événement (réponse 418)."),
+        (429, "Make reçoit trop d’appels (réponse 429)."),
+    ],
+)
+def test_why_an_event_is_not_delivered_is_a_french_sentence(
+    delivering: Delivering, admin: Browser, status: int, sentence: str
+) -> None:
+    delivering.answer = lambda _: status
+    delivering.tell("booking.created")
+    delivering.pass_time(seconds=2)
+    (one,) = does(admin, "GET", "deliveries")["items"]
+    assert (one["last_error"], one["last_status_code"]) == (sentence, status)
+
+
+def test_once_delivered_an_event_has_no_failure_and_its_instants_are_toronto_s(
+    delivering: Delivering, admin: Browser
+) -> None:
+    delivering.answer = lambda now: 500 if now < START + timedelta(seconds=1) else 200
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    (one,) = does(admin, "GET", "deliveries")["items"]
+    assert (one["status"], one["attempts"], one["last_error"], one["last_status_code"]) == (
+        "delivered",
+        2,
+        None,
+        None,
+    )
+    assert one["created_at"] == "2027-01-18T12:00:00-05:00"
+    assert one["delivered_at"].endswith("-05:00")
+    detail = does(admin, "GET", f"deliveries/{one['event_id']}")
+    assert detail["failed_attempts"][0]["started_at"].endswith("-05:00")
+
+
+@pytest.mark.parametrize("action", ["redeliver", "pause", "resume", "test"])
+def test_a_body_that_says_nothing_need_not_be_sent(
+    delivering: Delivering, admin: Browser, action: str
+) -> None:
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    ((event_id,),) = delivering.rows("event_id")
+    place = f"deliveries/{event_id}" if action == "redeliver" else "endpoints/BOOKING"
+    answer = admin.request("POST", f"/v1/admin/webhooks/{place}/{action}", None)
+    assert answer.status in (200, 202), answer.text
+
+
+def test_a_range_can_be_forced(delivering: Delivering, admin: Browser) -> None:
+    delivering.tell(*["booking.created"] * 2)
+    delivering.pass_time(minutes=1)
+    delivering.make.posted.clear()
+    does(admin, "POST", "redeliveries", {**WHOLE_DAY, "dry_run": False, "force": True})
+    delivering.connection.execute("UPDATE outbox SET next_attempt_at = %s", (delivering.now,))
+    delivering.pass_time(minutes=1)
+    assert [request.headers.get("x-4as-replay") for request in delivering.make.posted] == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"from": WHOLE_DAY["to"], "to": WHOLE_DAY["from"]}, ""),
+        ({"from": WHOLE_DAY["to"], "to": WHOLE_DAY["to"]}, ""),
+        ({**WHOLE_DAY, "type": "booking.creatd"}, "type"),
+        ({**WHOLE_DAY, "status": "pending"}, "status"),
+    ],
+)
+def test_a_range_that_can_hold_nothing_is_refused(
+    world: World, delivering: Delivering, admin: Browser, wanted: dict[str, Any], field: str
+) -> None:
+    with nothing_written(world.connection):
+        answer = admin.post("/v1/admin/webhooks/redeliveries", {**wanted, "dry_run": True})
+    assert (answer.status, answer.code) == (422, "VALIDATION_FAILED")
+    assert [fault["field"] for fault in answer.body["errors"]] == [field or "body"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"type": "booking.creatd"},
+        {"endpoint": "NULLE_PART"},
+        {"status": "lost"},
+        {"from": "2027-01-19T00:00:00Z", "to": "2027-01-18T00:00:00Z"},
+    ],
+)
+def test_a_filter_that_can_hold_nothing_is_refused(
+    delivering: Delivering, admin: Browser, query: dict[str, str]
+) -> None:
+    answer = admin.get("/v1/admin/webhooks/deliveries", query=query)
+    assert (answer.status, answer.code) == (422, "VALIDATION_FAILED")
+
+
+def test_what_was_given_up_stays_given_up_tried_or_not(delivering: Delivering, admin: Browser) -> None:
+    """A pause, then one event that was tried, one on the queue, one that nobody has looked at."""
+    delivering.answer = lambda _: 500
+    delivering.tell("booking.created")
+    delivering.pass_time(seconds=2)
+    does(admin, "POST", "endpoints/BOOKING/pause")
+    delivering.tell("booking.created", "booking.rescheduled")
+    delivering.relay()
+    delivering.tell("appointment.completed")
+    delivering.answer = lambda _: 200
+    delivering.make.posted.clear()
+
+    assert does(admin, "POST", "endpoints/BOOKING/resume", {"cancel": True})["events"] == 4
+    delivering.pass_time(minutes=10)
+
+    assert (delivering.statuses(), delivering.make.posted) == ({"cancelled": 4}, [])
+    reasons = {one["last_error"] for one in does(admin, "GET", "deliveries")["items"]}
+    assert reasons == {"Un administrateur l’a annulé."}
+
+
+@pytest.mark.parametrize(("answer", "status"), [(500, "cancelled"), (200, "delivered")])
+def test_what_is_with_make_when_it_is_given_up_is_not_tried_again_unless_make_takes_it(
+    delivering: Delivering, world: World, answer: int, status: str
+) -> None:
+    delivering.tell("booking.created")
+    delivering.relay()
+    delivering.answer = lambda _: answer
+
+    def give_up() -> None:
+        delivering.make.looks = None
+        with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
+            assert replay.resume(connection, None, "BOOKING", routes(), 5, START, cancel=True) == 1
+
+    delivering.make.looks = give_up
+    delivering.pass_time(minutes=10)
+    assert (delivering.statuses(), len(delivering.make.posted)) == ({status: 1}, 1)
+
+
+@pytest.mark.parametrize("event_type", list(EVENTS))
+def test_the_sample_of_any_event_can_be_sent(
+    delivering: Delivering, admin: Browser, event_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area = EVENTS[event_type].endpoint
+    monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_URL", f"{delivering.make.url}/essai")
+    monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_SECRET", SECRET)
+
+    assert does(admin, "POST", f"endpoints/{area}/test", {"type": event_type})["received"] is True
+
+    (sent,) = delivering.make.posted
+    event = json.loads(sent.body)
+    assert (event["type"], sent.headers["x-4as-event-type"], event["environment"]) == (
+        event_type,
+        event_type,
+        "dev",
+    )
+    assert event["event_id"] == sent.headers["webhook-id"]
+    assert broken_promises_of(event_type, sent.body) == []
+    assert delivering.count("outbox") == 0
+
+
+def test_an_event_of_another_address_is_no_sample_for_this_one(
+    delivering: Delivering, admin: Browser
+) -> None:
+    answer = admin.post("/v1/admin/webhooks/endpoints/BOOKING/test", {"type": "signup"})
+    assert (answer.status, answer.code, delivering.make.posted) == (422, "EVENT_TYPE_ELSEWHERE", [])
+
+
+def test_events_are_found_by_whom_and_which_order_they_are_about_when_their_bodies_are_gone(
+    delivering: Delivering, admin: Browser
+) -> None:
+    for number, event_type in enumerate(samples.PAYLOADS):
+        record_facts(
+            delivering.connection, [samples.PAYLOADS[event_type]], "dev", START + timedelta(seconds=number)
+        )
+    delivering.connection.execute("UPDATE outbox SET status = 'cancelled', body = NULL")
+
+    of_zoe = does(admin, "GET", "deliveries", query={"user_id": str(samples.ZOE.id), "limit": "100"})["items"]
+    assert {one["type"] for one in of_zoe} == {
+        name for name in EVENTS if not name.startswith(("course.", "tutor."))
+    }
+    of_order = does(admin, "GET", "deliveries", query={"order_id": str(samples.ORDER), "limit": "100"})[
+        "items"
+    ]
+    assert {one["type"] for one in of_order} == {
+        "signup",
+        "booking.created",
+        "booking.cancelled",
+        "booking.rescheduled",
+        "appointment.completed",
+        "appointment.reminder",
+        "appointment.meeting_link_updated",
+        "order.refunded",
+    }

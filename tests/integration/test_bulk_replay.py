@@ -33,11 +33,11 @@ def archive(connection: Connection) -> Connection:
 
 
 def test_twenty_thousand_are_counted_paced_and_stopped(archive: Connection) -> None:
-    dry = replay.count_range(archive, EARLIEST, LATEST, None, None)
+    dry = replay.count_range(archive, replay.Range(EARLIEST, LATEST), NOW)
     assert (dry.id, dry.counts) == (None, {"appointment.completed": 5_000, "booking.created": 15_000})
     assert statuses(archive) == {"delivered": EVENTS + 1}
 
-    job = replay.redeliver_range(archive, None, EARLIEST, LATEST, None, None, NOW)
+    job = replay.redeliver_range(archive, None, replay.Range(EARLIEST, LATEST), 5, NOW)
     assert (job.id is None, job.counts) == (False, dry.counts)
     assert statuses(archive) == {"delivered": 1, "pending": EVENTS}
     assert archive.execute(

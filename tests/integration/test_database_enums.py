@@ -14,8 +14,7 @@ from domain.orders import models as orders
 from domain.orders import orders as written
 from domain.returns import lines
 from domain.scheduling import claims
-from domain.webhooks import breaker
-from functions.admin_webhooks import app as admin_webhooks
+from domain.webhooks import breaker, steps
 from tests.conftest import Database
 
 
@@ -32,7 +31,7 @@ TYPED: dict[str, Any] = {
     "tutor_selection": cart.TutorSelection,
     "appointment_status": appointments.AppointmentStatus,
     "credit_entry_type": ledger.EntryType,
-    "delivery_status": admin_webhooks.Status,
+    "delivery_status": steps.Status,
     "endpoint_state": breaker.State,
     "modification_type": appointments.ChangeView.model_fields["type"].annotation,
     "order_status": orders.OrderStatus,

@@ -1,6 +1,7 @@
 """Each thing an operator must be told of (b.3, b.7) makes a metric that an alarm of the template listens to."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ import pytest
 from adapters import database, jobs
 from adapters.delivery_metrics import tell_outcome
 from adapters.make import MakeReceiver
+from domain.webhooks.steps import STATUSES
 from functions.webhook_dispatch import app as webhook_dispatch
 from functions.webhook_relay import app as webhook_relay
 from local.cloudformation import read_yaml
@@ -92,6 +94,7 @@ TOLD: dict[str, Callable[[Delivering], None]] = {
     "WebhookUrlRefused": refused,
 }
 WATCHED = {*TOLD, "WebhookSchemaBroken", "WebhookOldestDue", "WebhookDeadLetters", "WebhookRelaySilence"}
+WATCHED |= {"WebhookRelayErrors", "WebhookDispatchErrors"}
 
 
 @pytest.mark.parametrize("alarm", TOLD)
@@ -189,3 +192,48 @@ def published(capsys: pytest.CaptureFixture[str]) -> dict[Metric, float]:
                 key = Metric(directive["Namespace"], metric["Name"], log["service"], log["function_name"])
                 found[key] = max(log[metric["Name"]])
     return found
+
+
+def metrics_of_the_template() -> set[str]:
+    """Every metric of ours that an alarm or the dashboard asks for."""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    asked = set(re.findall(r'\["FourAS", "(\w+)"', text))
+    for resource in RESOURCES.values():
+        properties = resource.get("Properties", {})
+        if properties.get("Namespace") == "FourAS":
+            asked.add(properties["MetricName"])
+    return asked
+
+
+def test_no_alarm_and_no_screen_asks_for_a_metric_that_nobody_emits() -> None:
+    """The names of counts are words of the code; those of deliveries are made of a word and what it counts."""
+    root = TEMPLATE.parent
+    words = {
+        word
+        for folder in ("functions", "layers/shared")
+        for path in (root / folder).rglob("*.py")
+        for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))
+    }
+    made = {f"attempts_{status}" for status in STATUSES}
+    made |= {f"events_{name}" for name in ("pending", "held", "skipped", "exhausted")}
+    made |= {f"alert_{RESOURCES[alarm]['Properties']['MetricName'].removeprefix('alert_')}" for alarm in TOLD}
+    made |= {"alert_schema_broken"}
+    assert metrics_of_the_template() - words - made == set()
+
+
+def test_the_relay_emits_what_the_dashboard_asks_of_it(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEBHOOK_QUEUE_URL", "http://127.0.0.1:1/nothing-is-due")
+    webhook_relay.lambda_handler({"time": delivering.now.isoformat()}, CONTEXT)
+    emitted = {
+        metric["Name"]
+        for line in capsys.readouterr().out.splitlines()
+        if "_aws" in line
+        for group in json.loads(line)["_aws"]["CloudWatchMetrics"]
+        for metric in group["Metrics"]
+    }
+    of_the_relay = r'"(\w+)", "service", "booking", "function_name", "\$\{WebhookRelayFunction\}"'
+    asked = set(re.findall(of_the_relay, TEMPLATE.read_text(encoding="utf-8")))
+    assert asked
+    assert asked - emitted == set()

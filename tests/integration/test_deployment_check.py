@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from adapters.make import routes
+from adapters.make import hosts
 from functions.webhook_dispatch import app as webhook_dispatch
 from local import deployment_check
 from local.cloudformation import read_yaml
@@ -202,7 +202,7 @@ def test_a_container_says_once_where_events_go_by_host_alone(
 
     (line,) = [entry for entry in caplog.records if entry.message == "webhook routes"]
     told = vars(line)["routes"]
-    assert told == routes()
+    assert told == hosts()
     assert told == {
         "SIGNUP": "hook.eu1.make.com",
         "BOOKING": "hook.eu1.make.com",

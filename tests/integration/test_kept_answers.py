@@ -113,7 +113,7 @@ def test_a_session_that_ended_gets_no_kept_cancellation(shop: Shop, how: str) ->
 def test_a_suspended_administrator_gets_no_kept_answer(world: World) -> None:
     account(world, role="admin")
     admin = signed_in(world)
-    path = "/v1/admin/webhooks/endpoints/BOOKING/pause"
+    path = "/v1/admin/webhooks/endpoints/BOOKING/resume"
     assert admin.post(path, {}, idempotency_key=KEY).status == 200
     world.connection.execute("UPDATE users SET status = 'suspended'")
 

@@ -56,9 +56,11 @@ def test_the_log_tells_of_a_deadlock(postgres: local_postgres.Server, database: 
 
         crossing = threading.Thread(target=cross, args=(one, b"LOCK TABLE courses"))
         crossing.start()
-        cross(other, b"LOCK TABLE users")
-        one.cancel_safe()
-        crossing.join()
+        cross(
+            other, b"LOCK TABLE users"
+        )  # one of the two is the victim, and gives the other what it waits for
+        crossing.join(timeout=30)
+        assert not crossing.is_alive()
 
     assert "deadlock detected" in postgres.log.read_text()
 

@@ -1,6 +1,5 @@
 """Receivers that drip, ramble, break off or show a wrong certificate: an attempt ends in time, and says how."""
 
-import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,7 +75,7 @@ def test_a_receiver_that_never_comes_to_its_status_is_a_timeout(
         failure = post(hurried, plain(receiver), monkeypatch)
 
     assert failure
-    assert (failure.error_class, failure.reason, failure.status_code) == ("timeout", "TimeoutError", None)
+    assert (failure.error_class, failure.reason, failure.status_code) == ("timeout", "timeout", None)
     assert failure.duration_ms >= 1000 * CAP_SECONDS
 
 
@@ -109,7 +108,7 @@ def test_a_drip_over_tls_is_cut_too(
         failure = post(hurried, f"https://localhost:{receiver.port}", monkeypatch)
 
     assert failure
-    assert (failure.error_class, failure.reason) == ("timeout", "TimeoutError")
+    assert (failure.error_class, failure.reason) == ("timeout", "timeout")
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -182,5 +181,5 @@ def test_a_certificate_of_nobody_or_of_another_host_gets_nothing(
         failure = post(sender, f"https://localhost:{receiver.port}", monkeypatch)
 
     assert failure
-    assert (failure.error_class, failure.reason) == ("tls", ssl.SSLCertVerificationError.__name__)
+    assert (failure.error_class, failure.reason) == ("tls", "tls")
     assert (receiver.connections, receiver.requests) == (1, 0)

@@ -184,6 +184,7 @@ def test_make_is_told_of_the_booked_sessions_only(world: World, shop: Shop) -> N
         "order_id": str(row["order_id"]),
         "user_id": str(user["id"]),
         "refund_amount": Decimal("41.66"),
+        "refund_amount_fr": "41,66 $",
         "refund_reason": "Créneau devenu indisponible pendant le paiement",
         "stripe_refund_id": None,
         "processed_by": "00000000-0000-0000-0000-000000000000",

@@ -214,6 +214,8 @@ def test_the_order_is_the_same_whoever_buys(world: World, cell: Cell) -> None:
         "source": "guest_checkout" if cell.is_new else "account_checkout",
     }
     assert [item["start_local"] for item in booking["items"]] == [start.isoformat() for start in cell.booked]
+    assert booking["is_new_user"] is cell.is_new
+    assert [item["price_fr"] for item in booking["items"]] == ["45,00 $"] * len(cell.booked)
     for payload in told.values():
         assert payload["user_id"] == str(user_id)
         assert payload["order_id"] == str(order["id"])

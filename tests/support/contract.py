@@ -88,6 +88,20 @@ def toronto_moment(value: Any) -> bool:
     return datetime.fromisoformat(value).isoformat() == value
 
 
+def printed_dollars(value: Any) -> bool:
+    """As people in Québec read it, with ordinary spaces: `1 234,50 $`."""
+    return isinstance(value, str) and re.fullmatch(r"\d{1,3}( \d{3})*,\d\d \$", value) is not None
+
+
+def printed_moment(value: Any) -> bool:
+    """`jeudi 10 décembre 2026 à 9 h`, `mardi 1er juin 2027 à 16 h 30`."""
+    return (
+        isinstance(value, str)
+        and re.fullmatch(r"(dimanche|[a-z]+di) (1er|\d\d?) [a-zéû]+ \d{4} à \d\d? h( \d\d)?", value)
+        is not None
+    )
+
+
 def one_of(*words: str) -> Check:
     return lambda value: value in words
 
@@ -154,6 +168,10 @@ BOOKED_SESSION: Table = {
     "start_local": toronto_moment,
     "tutor_email": email,
     "meeting_link": nullable(text),
+    "start_fr": printed_moment,
+    "end_local": toronto_moment,
+    "price_fr": printed_dollars,
+    "tutor_earnings_fr": printed_dollars,
 }
 
 BOOKING_CREATED: Table = {
@@ -172,6 +190,12 @@ BOOKING_CREATED: Table = {
     "credit_applied_cad": dollars,
     "amount_charged_cad": dollars,
     "payment_reference": nullable(text),
+    "is_new_user": lambda value: isinstance(value, bool),
+    "subtotal_fr": printed_dollars,
+    "discount_fr": printed_dollars,
+    "total_fr": printed_dollars,
+    "credit_applied_fr": printed_dollars,
+    "amount_charged_fr": printed_dollars,
 }
 
 PAYLOADS: Mapping[str, Table] = {"signup": SIGNUP, "booking.created": BOOKING_CREATED}

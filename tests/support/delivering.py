@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from psycopg import Connection
 
 from adapters.make import MakeReceiver
+from adapters.make_routes import events_per_second, routes
 from domain.webhooks.dispatch import dispatch
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.outcomes import Outcome
@@ -27,6 +28,9 @@ class Fact:
     type: ClassVar[str]
     dedupe_key: str
     ordering_key: str
+    told_until: datetime | None = None
+    about_user: UUID | None = None
+    about_order: UUID | None = None
 
     def model_dump_json(self) -> str:
         return '{"cancellation_reason":"Empêchement"}'
@@ -49,11 +53,17 @@ class Delivering:
     answer: Callable[[datetime], int] | None = None
     draw: Callable[[], float] = lambda: 0.5
 
-    def tell(self, *types: str, dedupe_key: str | None = None, about: str | None = None) -> None:
-        """Record facts, committed, now."""
+    def tell(
+        self,
+        *types: str,
+        dedupe_key: str | None = None,
+        about: str | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """Record facts, committed, now; worth telling `until` then."""
         for event_type in types:
             key = dedupe_key or f"{event_type}:{uuid4()}"
-            fact = type("Told", (Fact,), {"type": event_type})(key, about or f"thing:{key}")
+            fact = type("Told", (Fact,), {"type": event_type})(key, about or f"thing:{key}", until)
             record_facts(self.connection, [fact], "dev", self.now)
 
     def send(self, messages: Sequence[Message]) -> list[str]:
@@ -61,14 +71,16 @@ class Delivering:
         return []
 
     def relay(self) -> int:
-        return relay(self.connection, self, self.now, ROUNDS)
+        return relay(self.connection, self, routes(), events_per_second(), self.now, ROUNDS)
 
     def dispatch(self, event_id: str) -> Outcome | None:
         """What the dispatcher's handler does with one message."""
         if self.answer is not None:
             self.make.answers[:] = [self.answer(self.now)]
         try:
-            outcome = dispatch(self.connection, self.receiver, event_id, self.now, self.draw)
+            outcome = dispatch(
+                self.connection, self.receiver, event_id, self.now, self.draw, self._wait_for_departure
+            )
         except Exception:
             self.dead_letters += 1
             raise
@@ -78,6 +90,9 @@ class Delivering:
             if wait <= SQS_AT_MOST:
                 self.send([Message(event_id, wait)])
         return outcome
+
+    def _wait_for_departure(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
 
     def pass_time(self, **duration: float) -> None:
         """Live through that much time, minute by minute."""

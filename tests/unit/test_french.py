@@ -32,3 +32,34 @@ def test_dollars(amount: str, read: str) -> None:
 )
 def test_moments_are_on_toronto_s_clock(instant: datetime, read: str) -> None:
     assert french.moment(instant).replace("\u00a0", " ") == read
+
+
+@pytest.mark.parametrize(
+    ("instant", "printed"),
+    [
+        (datetime(2026, 12, 10, 14, tzinfo=UTC), "jeudi 10 décembre 2026 à 9 h"),
+        (datetime(2026, 12, 10, 14, 30, tzinfo=UTC), "jeudi 10 décembre 2026 à 9 h 30"),
+        (datetime(2027, 6, 1, 20, 5, tzinfo=UTC), "mardi 1er juin 2027 à 16 h 05"),
+        (datetime(2027, 3, 14, 4, 59, tzinfo=UTC), "samedi 13 mars 2027 à 23 h 59"),  # the day is Toronto's
+        (datetime(2027, 3, 14, 5, tzinfo=UTC), "dimanche 14 mars 2027 à 0 h"),
+    ],
+)
+def test_a_moment_in_a_message_has_ordinary_spaces_and_no_idle_minutes(
+    instant: datetime, printed: str
+) -> None:
+    assert french.plain_moment(instant) == printed
+
+
+@pytest.mark.parametrize(
+    ("amount", "printed"),
+    [("60.75", "60,75 $"), ("0", "0,00 $"), ("1234.5", "1 234,50 $"), ("1234567.89", "1 234 567,89 $")],
+)
+def test_an_amount_in_a_message_has_ordinary_spaces(amount: str, printed: str) -> None:
+    assert french.plain_dollars(Decimal(amount)) == printed
+
+
+@pytest.mark.parametrize(
+    ("number", "printed"), [("4.75", "4,75"), ("5.00", "5"), ("4.50", "4,5"), ("10", "10")]
+)
+def test_a_score_is_printed_with_a_comma(number: str, printed: str) -> None:
+    assert french.plain_number(Decimal(number)) == printed

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "appointment_completion": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "reminders": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "webhook_relay": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
+    "delivery_notice": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "webhook_dispatch": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "catalog": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},

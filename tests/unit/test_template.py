@@ -126,9 +126,9 @@ def test_an_error_of_any_function_nobody_waits_for_raises_an_alarm() -> None:
     }
     watched = {
         dimension["Value"]["Ref"]
-        for metric in _properties("BackgroundErrors")["Metrics"]
-        if "MetricStat" in metric
-        for dimension in metric["MetricStat"]["Metric"]["Dimensions"]
+        for alarm in map(_properties, _logical_ids("AWS::CloudWatch::Alarm"))
+        if (alarm.get("Namespace"), alarm.get("MetricName")) == ("AWS/Lambda", "Errors")
+        for dimension in alarm["Dimensions"]
     }
 
     assert watched == in_the_background

@@ -11,7 +11,8 @@ from domain.webhooks.outcomes import Outcome
 def tell_backlog(backlog: Backlog) -> None:
     """What waits; flushed with the run's report."""
     metrics.add_metric(name="oldest_due_seconds", unit="Seconds", value=backlog.oldest_due_seconds)
-    for name in ("pending", "held", "skipped", "exhausted", "endpoints_left_alone"):
+    metrics.add_metric(name="endpoints_left_alone", unit="Count", value=backlog.endpoints_left_alone)
+    for name in ("pending", "held", "skipped", "exhausted"):
         metrics.add_metric(name=f"events_{name}", unit="Count", value=getattr(backlog, name))
 
 

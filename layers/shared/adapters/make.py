@@ -1,5 +1,6 @@
 """Posting events to Make.com, signed, to configured public hosts only (make-webhooks b.2, b.3, c)."""
 
+import json
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -7,11 +8,13 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import HTTPException
 from time import perf_counter
+from typing import Any
 
+from adapters.make_routes import events_per_second, has_url, route, url_of
 from adapters.posting import Misconfigured, Poster, checked_address, split
 from adapters.settings import optional_setting
 from domain.ids import time_ordered_id
-from domain.webhooks.delivery import Delivery, EndpointMissing, Failure
+from domain.webhooks.delivery import Delivery, Failure, Route
 from domain.webhooks.event_types import EVENTS, FALLBACK
 from domain.webhooks.signature import sign
 
@@ -28,14 +31,12 @@ class MakeReceiver:
         self._poster = Poster()
         self.timeout_seconds = timeout_seconds
 
-    def route(self, event_type: str) -> str:
-        """The area whose URL takes the event: its own, else the fallback's where one was promised (c.1)."""
-        kind = EVENTS[event_type]
-        if has_url(kind.endpoint):
-            return kind.endpoint
-        if kind.falls_back and has_url(FALLBACK):
-            return FALLBACK
-        raise EndpointMissing(kind.endpoint)
+    @property
+    def per_second(self) -> int:
+        return events_per_second()
+
+    def route(self, event_type: str) -> Route:
+        return route(event_type)
 
     def post(self, delivery: Delivery, now: datetime) -> Failure | None:
         """One signed POST; 2xx is accepted, anything else is a Failure."""
@@ -49,7 +50,7 @@ class MakeReceiver:
         except Misconfigured as reason:
             return Failure(str(reason), "configuration")
         except (HTTPException, OSError) as error:
-            return Failure(type(error).__name__, class_of(error), duration_ms=_since(began))
+            return Failure(class_of(error), class_of(error), duration_ms=_since(began))
         if 200 <= answer.status < 300:
             return None
         return Failure(
@@ -68,26 +69,28 @@ def make_receiver() -> MakeReceiver:
     return MakeReceiver()
 
 
-def post_ping(area: str, now: datetime) -> Failure | None:
-    """A test event to the URL of an area that has one; nothing records it."""
+def post_test(area: str, event_type: str | None, environment: str, now: datetime) -> Failure | None:
+    """A test event to the URL of an area that has one, its own or the fallback's; nothing records it.
+
+    A ping, or the sample of a type as it would arrive from here: about people who do not exist.
+    """
     event_id = f"evt_{time_ordered_id(now).hex}"
-    return make_receiver().post(Delivery(event_id, "test.ping", b'{"type":"test.ping"}', 1, area), now)
+    body: dict[str, Any] = {"type": "test.ping"}
+    if event_type is not None:
+        from domain.webhooks.events.samples import sample  # loads every payload
+
+        body = sample(event_type) | {"event_id": event_id, "environment": environment}
+    there = route(next(event.name for event in EVENTS.values() if event.endpoint == area))
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return make_receiver().post(Delivery(event_id, str(body["type"]), text, 1, there.area), now)
 
 
-def has_url(area: str) -> bool:
-    return bool(url_of(area))
-
-
-def url_of(area: str) -> str:
-    return optional_setting(f"MAKE_{area}_WEBHOOK_URL")
-
-
-def routes() -> dict[str, str]:
+def hosts() -> dict[str, str]:
     """Where each area's events go, as a log may say it: a host, never a URL, which is a secret."""
-    return {area: _route(area) for area in REQUIRED}
+    return {area: _host(area) for area in REQUIRED}
 
 
-def _route(area: str) -> str:
+def _host(area: str) -> str:
     if has_url(area):
         try:
             return split(url_of(area)).hostname or ""

@@ -106,12 +106,19 @@ CATALOGUE: Mapping[str, Sentence] = {
     # deliveries to Make.com
     "DELIVERY_NOT_FOUND": Sentence(404, "Livraison introuvable"),
     "DELIVERY_BODY_FORGOTTEN": Sentence(410, "Le contenu de cet événement n'est plus conservé"),
+    "DELIVERY_EXPIRED": Sentence(
+        410, "Cet événement a expiré : ce qu'il annonçait a commencé ou n'est plus valable"
+    ),
     "DELIVERY_IN_PROGRESS": Sentence(
         409, "Cet événement est en cours de livraison. Réessayez dans un instant."
     ),
     "REDELIVERY_NOT_FOUND": Sentence(404, "Nouvelle livraison introuvable"),
     "ENDPOINT_NOT_FOUND": Sentence(404, "Adresse de webhook inconnue"),
     "ENDPOINT_WITHOUT_URL": Sentence(422, "Aucune adresse Make n'est configurée pour ces événements"),
+    "ENDPOINT_VIA_FALLBACK": Sentence(
+        422, "Ces événements passent par l'adresse BOOKING : c'est elle qu'il faut mettre en pause"
+    ),
+    "EVENT_TYPE_ELSEWHERE": Sentence(422, "Ce type d'événement n'est pas envoyé à cette adresse"),
 }
 
 

@@ -48,6 +48,23 @@ def clock(instant: datetime) -> str:
     return f"{local.hour}\u00a0h\u00a0{local:%M}"
 
 
+def plain_moment(instant: datetime) -> str:
+    """`lundi 18 janvier 2027 à 9 h`, or `à 9 h 30`: ordinary spaces alone, as a text message wants them."""
+    local = on_toronto_clock(instant)
+    at = f"{local.hour} h {local:%M}" if local.minute else f"{local.hour} h"
+    return f"{WEEKDAYS[local.weekday()]} {day(instant)} à {at}".replace("\u00a0", " ")
+
+
+def plain_dollars(amount: Decimal) -> str:
+    """`1 234,50 $` with ordinary spaces."""
+    return dollars(amount).replace("\u00a0", " ")
+
+
+def plain_number(number: Decimal) -> str:
+    """`4,75`, `5`."""
+    return f"{number.normalize():f}".replace(".", ",")
+
+
 def duration(minutes: int) -> str:
     """`60 min`."""
     return f"{minutes}\u00a0min"

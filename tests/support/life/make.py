@@ -13,6 +13,7 @@ import pytest
 
 from adapters import database
 from adapters.make import MakeReceiver
+from adapters.make_routes import events_per_second, routes
 from domain.webhooks.dispatch import dispatch
 from domain.webhooks.relay import Message, relay, seconds_until
 from tests.support.life.mortal import at_risk
@@ -68,7 +69,9 @@ class Post:
     def relay(self, now: datetime) -> dict[str, int]:
         """A run of the relay."""
         self._now = now
-        return {"events_enqueued": relay(database.connection(), self, now, ROUNDS)}
+        return {
+            "events_enqueued": relay(database.connection(), self, routes(), events_per_second(), now, ROUNDS)
+        }
 
     def send(self, messages: Sequence[Message]) -> list[str]:
         for event_id, wait in messages:
@@ -87,7 +90,14 @@ class Post:
         self._make.posted.clear()
         outcome = None
         with at_risk(self._dice, DIES) as fate:
-            outcome = dispatch(database.connection(), self._receiver, event_id, self._now, self._dice.random)
+            outcome = dispatch(
+                database.connection(),
+                self._receiver,
+                event_id,
+                self._now,
+                self._dice.random,
+                self._wait_for_departure,
+            )
         if self._make.posted and answer == 200:
             self._accept(event_id, self._make.posted[0].body)
         if self._make.posted and answer != 200:
@@ -100,6 +110,9 @@ class Post:
             outcome and outcome.due and (wait := seconds_until(outcome.due, self._now)) <= SQS_AT_MOST_SECONDS
         ):
             self.send([Message(event_id, wait)])
+
+    def _wait_for_departure(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
 
     def _accept(self, event_id: str, body: bytes) -> None:
         self.accepted[event_id] += 1

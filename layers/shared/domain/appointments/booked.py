@@ -49,6 +49,7 @@ class Booked:
     id: UUID
     user_id: UUID
     tutor_id: UUID
+    tutor_name: str
     course_id: UUID
     course_title_fr: str
     order_id: UUID
@@ -145,7 +146,8 @@ def _lock_claim(connection: Connection[Any], appointment_id: UUID) -> None:
 def _lock_appointment(connection: Connection[Any], appointment_id: UUID) -> Cursor[Booked]:
     return connection.cursor(row_factory=class_row(Booked)).execute(
         """
-        SELECT appointment.id, appointment.user_id, appointment.tutor_id, appointment.course_id,
+        SELECT appointment.id, appointment.user_id, appointment.tutor_id, tutor.display_name AS tutor_name,
+               appointment.course_id,
                course.title_fr AS course_title_fr, item.order_id, item.id AS order_item_id,
                appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
                appointment.status::text, appointment.sequence, appointment.cancellation_reason,
@@ -155,6 +157,7 @@ def _lock_appointment(connection: Connection[Any], appointment_id: UUID) -> Curs
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
           JOIN courses AS course ON course.id = appointment.course_id
+          JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
          WHERE appointment.id = %(id)s
            FOR NO KEY UPDATE OF appointment, item
         """,

@@ -63,6 +63,8 @@ def _completed(due: Due, now: datetime) -> AppointmentCompleted:
         appointment_id=due.id,
         user_id=due.student_id,
         tutor_id=due.tutor_id,
+        tutor_name=due.tutor_name,
+        order_id=due.order_id,
         course_id=due.course_id,
         course_title_fr=due.course_title_fr,
         start_datetime=due.start,

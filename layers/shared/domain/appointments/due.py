@@ -18,6 +18,7 @@ class Due:
     """One session. `tutor_earnings_cad` is confidential, and zero when nothing was sold (a.5)."""
 
     id: UUID
+    order_id: UUID | None
     course_id: UUID
     course_title_fr: str
     start: datetime
@@ -66,7 +67,7 @@ def read_due(connection: Connection[Any], ids: Sequence[UUID]) -> Cursor[Due]:
     """Those sessions, which the caller has locked, by start."""
     return connection.cursor(row_factory=class_row(Due)).execute(
         """
-        SELECT appointment.id, course.id AS course_id, course.title_fr AS course_title_fr,
+        SELECT appointment.id, item.order_id, course.id AS course_id, course.title_fr AS course_title_fr,
                appointment.start_datetime AS start, appointment.end_datetime AS "end", appointment.sequence,
                appointment.meeting_link, coalesce(item.tutor_earnings_cad, 0) AS tutor_earnings_cad,
                student.id AS student_id, student.first_name AS student_first_name,

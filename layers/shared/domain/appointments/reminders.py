@@ -58,7 +58,7 @@ def _reminder(due: Due, now: datetime) -> AppointmentReminder:
         course_title_fr=due.course_title_fr,
         start_datetime=due.start,
         end_datetime=due.end,
-        start_local=due.start,
+        order_id=due.order_id,
         duration_min=due.duration_min,
         meeting_link=due.meeting_link,
         timestamp=now,

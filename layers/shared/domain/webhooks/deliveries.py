@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from domain.auditing import note_action
+from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.paging import Page, Place, page_of, read_cursor
 from domain.webhooks.event_types import EVENTS
+from domain.webhooks.reasons import in_french
 
 UNDELIVERED = ("exhausted", "held", "skipped")
 RECEIVED_BY_MAKE = "Reçu par Make"
 MASKED = "Masqué : ce texte porte un secret."
+
+type LocalInstant = Annotated[datetime, AfterValidator(on_toronto_clock)]
+"""On Toronto's clock, as everybody here reads it."""
+type InFrench = Annotated[str | None, AfterValidator(in_french)]
+"""Why it is not delivered, in a sentence."""
 
 
 class Filters(BaseModel):
@@ -40,10 +47,11 @@ class DeliverySummary(BaseModel):
     status: str
     attempts: int
     last_status_code: int | None
-    last_error: str | None
-    next_attempt_at: datetime | None
-    created_at: datetime
-    delivered_at: datetime | None
+    last_error: InFrench
+    next_attempt_at: LocalInstant | None
+    expires_at: LocalInstant | None
+    created_at: LocalInstant
+    delivered_at: LocalInstant | None
 
 
 class Attempt(BaseModel):
@@ -51,7 +59,7 @@ class Attempt(BaseModel):
 
     attempt_no: int
     trigger: str
-    started_at: datetime
+    started_at: LocalInstant
     duration_ms: int
     status_code: int | None
     error_class: str | None
@@ -86,26 +94,22 @@ def list_deliveries(
         .execute(
             """
             SELECT event_id, type, endpoint, status::text, attempts, last_status_code, last_error, created_at,
-                   delivered_at,
+                   delivered_at, expires_at,
                    CASE WHEN status IN ('pending', 'retrying', 'enqueued', 'delivering') THEN next_attempt_at END
                        AS next_attempt_at
               FROM outbox
              WHERE (%(type)s::text IS NULL OR type = %(type)s)
-               AND (%(statuses)s::text[] IS NULL OR status::text = ANY(%(statuses)s))
+               AND (%(statuses)s::delivery_status[] IS NULL OR status = ANY(%(statuses)s::delivery_status[]))
                AND (%(endpoint)s::text IS NULL OR endpoint = %(endpoint)s)
                AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
                AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-               AND (%(order_id)s::text IS NULL OR ordering_key = 'order:' || %(order_id)s
-                    OR convert_from(body, 'UTF8')::jsonb #>> '{payload,order_id}' = %(order_id)s)
-               AND (%(user_id)s::text IS NULL
-                    OR convert_from(body, 'UTF8')::jsonb #>> '{payload,user_id}' = %(user_id)s)
+               AND (%(order_id)s::uuid IS NULL OR about_order = %(order_id)s)
+               AND (%(user_id)s::uuid IS NULL OR about_user = %(user_id)s)
                AND (%(at)s::timestamptz IS NULL OR (created_at, event_id) < (%(at)s, %(event_id)s))
              ORDER BY created_at DESC, event_id DESC LIMIT %(at_most)s
             """,
             {
                 **filters.model_dump(mode="python"),
-                "order_id": None if filters.order_id is None else str(filters.order_id),
-                "user_id": None if filters.user_id is None else str(filters.user_id),
                 "at": place.at if place else None,
                 "event_id": f"evt_{place.id.hex}" if place else None,
                 "at_most": limit + 1,
@@ -155,14 +159,14 @@ def _find_delivery(connection: Connection[Any], event_id: str) -> DeliveryDetail
     row = connection.execute(
         """
         SELECT type, endpoint, status::text, attempts, last_status_code, last_error, next_attempt_at, created_at,
-               delivered_at, convert_from(body, 'UTF8')
+               delivered_at, expires_at, convert_from(body, 'UTF8')
           FROM outbox WHERE event_id = %(event_id)s
         """,
         {"event_id": event_id},
     ).fetchone()
     if row is None:
         raise Refused("DELIVERY_NOT_FOUND")
-    event_type, endpoint, status, tried, code, error, due, created_at, delivered_at, body = row
+    event_type, endpoint, status, tried, code, error, due, created_at, delivered_at, expires_at, body = row
     return DeliveryDetail(
         event_id=event_id,
         type=event_type,
@@ -174,6 +178,7 @@ def _find_delivery(connection: Connection[Any], event_id: str) -> DeliveryDetail
         next_attempt_at=due if status in ("pending", "retrying", "enqueued", "delivering") else None,
         created_at=created_at,
         delivered_at=delivered_at,
+        expires_at=expires_at,
         via=endpoint if endpoint != EVENTS[event_type].endpoint else None,
         receipt=RECEIVED_BY_MAKE if delivered_at else None,
         body=body,

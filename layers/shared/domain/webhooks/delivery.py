@@ -1,8 +1,21 @@
 """One attempt to deliver one event: what is posted, what may come of it, who can post it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an event goes: the area whose URL takes it, fallback applied, and the lane that URL has to itself."""
+
+    area: str
+    lane: str
+
+
+type Routes = Mapping[str, Route]
+"""By type of event; a type without a URL is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +30,7 @@ class Delivery:
     trigger: str = "auto"
     forced: int = 0
     resting_status: str | None = None
+    lane: str = ""
 
     @property
     def spends_budget(self) -> bool:
@@ -26,7 +40,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt did not deliver; `reason` never holds a payload, `excerpt` is the answer's beginning."""
+    """Why an attempt did not deliver: `reason` of `domain.webhooks.reasons`, `excerpt` of the answer's beginning."""
 
     reason: str
     error_class: str
@@ -39,6 +53,11 @@ class Failure:
     def gone(self) -> bool:
         """Make answers 410 when a scenario is switched off."""
         return self.status_code == 410
+
+    @property
+    def binds_the_endpoint(self) -> bool:
+        """Whether the patience that was asked for is meant for every event of the URL (decision 27)."""
+        return self.retry_after is not None and self.status_code in (429, 503)
 
     @property
     def of_the_endpoint(self) -> bool:
@@ -60,8 +79,12 @@ class EndpointMissing(Exception):
 
 
 class Receiver(Protocol):
-    def route(self, event_type: str) -> str:
-        """The area of the URL that takes events of this type. Raises EndpointMissing."""
+    @property
+    def per_second(self) -> int:
+        """How many events may leave for one URL in a second."""
+
+    def route(self, event_type: str) -> Route:
+        """Where events of this type go. Raises EndpointMissing."""
 
     def post(self, delivery: Delivery, now: datetime) -> Failure | None:
         """Send one event; None when it was accepted."""

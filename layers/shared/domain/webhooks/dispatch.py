@@ -6,13 +6,14 @@ No transaction is open while Make is called. A message that comes twice finds no
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from time import sleep
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from domain.webhooks import endpoints, outcomes
-from domain.webhooks.delivery import Delivery, EndpointMissing, Receiver
+from domain.webhooks import endpoints, expiry, outcomes, pace
+from domain.webhooks.delivery import Delivery, EndpointMissing, Receiver, Route
 from domain.webhooks.outcomes import Outcome
 
 LEASE = timedelta(minutes=2)
@@ -24,22 +25,34 @@ def dispatch(
     event_id: str,
     now: datetime,
     draw: Callable[[], float] = random.random,
+    wait: Callable[[float], None] = sleep,
 ) -> Outcome | None:
-    """Deliver one event; None when somebody else is at it, has done it, or it is not its time."""
+    """Deliver one event, at its lane's pace; None when somebody else is at it, has done it, or it is not its time.
+
+    `wait` takes the seconds until the departure. An event without a URL is skipped, one whose endpoint is left alone
+    is parked, one whose lane is busy for longer goes back to the relay.
+    """
     event_type = _claimable_type(connection, event_id, now)
     if event_type is None:
-        return None
+        return expiry.expire_one(connection, event_id, now)
     try:
-        area = receiver.route(event_type)
+        route = receiver.route(event_type)
     except EndpointMissing:
         return outcomes.skip(connection, event_id, event_type)
-    delivery = _claim(connection, event_id, area, now)
+    if parked := endpoints.park(connection, event_id, route.area):
+        return Outcome(event_id, event_type, parked)
+    departure = pace.take_departure(connection, route.lane, receiver.per_second, now)
+    if departure is None:
+        pace.put_off(connection, event_id, route.lane)
+        return None
+    wait(max(0.0, (departure - now).total_seconds()))
+    now = max(now, departure)
+    delivery = _claim(connection, event_id, route, now)
     if delivery is None:
-        parked = endpoints.park(connection, event_id, area)
-        return Outcome(event_id, event_type, parked) if parked else None
+        return None
     failure = receiver.post(delivery, now)
     if failure is None:
-        return outcomes.write_success(connection, delivery, now)
+        return outcomes.write_success(connection, delivery, receiver.per_second, now)
     return outcomes.write_failure(connection, delivery, failure, now, draw())
 
 
@@ -47,7 +60,7 @@ def _claimable_type(connection: Connection[Any], event_id: str, now: datetime) -
     row = connection.execute(
         """
         SELECT type FROM outbox
-         WHERE event_id = %(event_id)s AND body IS NOT NULL
+         WHERE event_id = %(event_id)s AND body IS NOT NULL AND (expires_at IS NULL OR expires_at > %(now)s)
            AND (status = 'enqueued' OR (status IN ('pending', 'retrying') AND next_attempt_at <= %(now)s))
         """,
         {"event_id": event_id, "now": now},
@@ -55,7 +68,7 @@ def _claimable_type(connection: Connection[Any], event_id: str, now: datetime) -
     return str(row[0]) if row else None
 
 
-def _claim(connection: Connection[Any], event_id: str, area: str, now: datetime) -> Delivery | None:
+def _claim(connection: Connection[Any], event_id: str, route: Route, now: datetime) -> Delivery | None:
     """Take the event for ourselves, unless its endpoint is left alone: only canaries and a person may knock."""
     return (
         connection.cursor(row_factory=class_row(Delivery))
@@ -63,14 +76,20 @@ def _claim(connection: Connection[Any], event_id: str, area: str, now: datetime)
             """
             UPDATE outbox SET status = 'delivering', lease_until = %(lease_until)s, endpoint = %(area)s,
                    attempts = attempts + (trigger = 'auto')::integer
-             WHERE event_id = %(event_id)s
+             WHERE event_id = %(event_id)s AND body IS NOT NULL AND (expires_at IS NULL OR expires_at > %(now)s)
                AND (status = 'enqueued' OR (status IN ('pending', 'retrying') AND next_attempt_at <= %(now)s))
                AND (trigger = 'canary' OR (trigger = 'manual' AND redelivery_id IS NULL)
                     OR NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = %(area)s AND state <> 'active'))
             RETURNING event_id, type, body, endpoint, trigger, forced, resting_status::text,
-                      attempts + (trigger <> 'auto')::integer AS attempt
+                      attempts + (trigger <> 'auto')::integer AS attempt, %(lane)s AS lane
             """,
-            {"event_id": event_id, "area": area, "now": now, "lease_until": now + LEASE},
+            {
+                "event_id": event_id,
+                "area": route.area,
+                "lane": route.lane,
+                "now": now,
+                "lease_until": now + LEASE,
+            },
         )
         .fetchone()
     )

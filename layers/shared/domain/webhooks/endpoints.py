@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.webhooks.breaker import Endpoint, after_failure, resumes_by_itself
-from domain.webhooks.delivery import Failure
+from domain.webhooks.delivery import Failure, Routes
+from domain.webhooks.reasons import GIVEN_UP
 
-DRAIN_PER_SECOND = 5
 PROBE_LEASE = timedelta(minutes=10)
 
 
@@ -26,11 +26,11 @@ def note_failure(
     if after != before:
         write_endpoint(connection, after)
     if after.state == "paused" and before.state != "paused":
-        hold_events(connection, area)
+        hold_events(connection, area, {})
     return before, after
 
 
-def note_success(connection: Connection[Any], area: str, now: datetime) -> bool:
+def note_success(connection: Connection[Any], area: str, per_second: int, now: datetime) -> bool:
     """Count a success; answers whether it put the endpoint back in service and its events on their way."""
     if not _is_news(connection, area, now):
         return False
@@ -39,7 +39,7 @@ def note_success(connection: Connection[Any], area: str, now: datetime) -> bool:
         write_endpoint(connection, Endpoint(area, last_success_at=now))
     if not resumes_by_itself(endpoint):
         return False
-    drain(connection, area, now)
+    drain(connection, area, per_second, now)
     return True
 
 
@@ -94,20 +94,22 @@ def write_endpoint(connection: Connection[Any], endpoint: Endpoint) -> None:
     )
 
 
-def hold_events(connection: Connection[Any], area: str) -> int:
-    """Hold what waits for an endpoint that was paused; nothing is discarded."""
+def hold_events(connection: Connection[Any], area: str, routes: Routes) -> int:
+    """Hold what waits for an endpoint that was paused, what was never tried included where `routes` tell of it."""
     return connection.execute(
         """
-        UPDATE outbox SET status = 'held'
-         WHERE event_id IN (SELECT event_id FROM outbox WHERE endpoint = %(area)s AND status IN ('pending', 'retrying')
+        UPDATE outbox SET status = 'held', endpoint = %(area)s
+         WHERE event_id IN (SELECT event_id FROM outbox
+                             WHERE (endpoint = %(area)s OR (endpoint IS NULL AND type = ANY(%(types)s)))
+                               AND status IN ('pending', 'retrying')
                              ORDER BY event_id FOR UPDATE)
         """,
-        {"area": area},
+        {"area": area, "types": _types_of(area, routes)},
     ).rowcount
 
 
-def drain(connection: Connection[Any], area: str, now: datetime) -> int:
-    """Make everything that waits for an endpoint due now, oldest first, five a second: Make takes 300 per 10 s."""
+def drain(connection: Connection[Any], area: str, per_second: int, now: datetime) -> int:
+    """Make everything that waits for an endpoint due, oldest first, at its pace; what was told to wait longer does."""
     return connection.execute(
         """
         WITH waiting AS (
@@ -117,24 +119,38 @@ def drain(connection: Connection[Any], area: str, now: datetime) -> int:
         placed AS (
             SELECT event_id, row_number() OVER (ORDER BY created_at, ordering_key, sequence) - 1 AS place FROM waiting)
         UPDATE outbox SET status = 'retrying',
-               next_attempt_at = %(now)s + make_interval(secs => place::float / %(rate)s)
+               next_attempt_at = greatest(not_before, %(now)s + make_interval(secs => place::float / %(rate)s))
           FROM placed WHERE outbox.event_id = placed.event_id
         """,
-        {"area": area, "now": now, "rate": DRAIN_PER_SECOND},
+        {"area": area, "now": now, "rate": per_second},
     ).rowcount
 
 
-def cancel_waiting(connection: Connection[Any], area: str) -> int:
-    """Give up what waits for an endpoint, as an administrator asked."""
+def cancel_waiting(connection: Connection[Any], area: str, routes: Routes) -> int:
+    """Give up what has been told for an endpoint and Make has not received, tried or not, as an administrator asked.
+
+    What is posted at this very moment is given up too: if Make takes it, it is delivered, else it is not tried again.
+    """
     return connection.execute(
         """
-        UPDATE outbox SET status = 'cancelled'
+        UPDATE outbox SET status = 'cancelled', last_error = %(given_up)s, endpoint = %(area)s, lease_until = NULL,
+               trigger = 'auto', redelivery_id = NULL, resting_status = NULL
          WHERE event_id IN (SELECT event_id FROM outbox
-                             WHERE endpoint = %(area)s AND status IN ('pending', 'retrying', 'held')
+                             WHERE (endpoint = %(area)s OR (endpoint IS NULL AND type = ANY(%(types)s)))
+                               AND status IN ('pending', 'retrying', 'held', 'enqueued', 'delivering')
+                               AND resting_status IS DISTINCT FROM 'delivered'
                              ORDER BY event_id FOR UPDATE)
         """,
-        {"area": area},
+        {
+            "area": area,
+            "types": _types_of(area, routes),
+            "given_up": GIVEN_UP,
+        },
     ).rowcount
+
+
+def _types_of(area: str, routes: Routes) -> list[str]:
+    return [event_type for event_type, route in routes.items() if route.area == area]
 
 
 def park(connection: Connection[Any], event_id: str, area: str) -> str | None:
@@ -145,6 +161,7 @@ def park(connection: Connection[Any], event_id: str, area: str) -> str | None:
                status = CASE WHEN webhook_endpoints.state = 'paused' THEN 'held'::delivery_status ELSE 'retrying' END
           FROM webhook_endpoints
          WHERE event_id = %(event_id)s AND status = 'enqueued' AND area = %(area)s AND state <> 'active'
+           AND (trigger = 'auto' OR redelivery_id IS NOT NULL)
         RETURNING outbox.status::text
         """,
         {"event_id": event_id, "area": area},
@@ -152,31 +169,46 @@ def park(connection: Connection[Any], event_id: str, area: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def take_canaries(connection: Connection[Any], now: datetime, until: datetime) -> list[tuple[str, datetime]]:
+def take_canaries(
+    connection: Connection[Any], routes: Routes, now: datetime, until: datetime
+) -> list[tuple[str, datetime]]:
     """For each endpoint whose probe is due by `until`, its oldest waiting event, leased; with when to post it.
 
-    An event that this endpoint refused for what it holds comes last: it would keep the breaker open for ever.
+    None is due before what its receiver asked for is over. An event that this endpoint refused for what it holds comes
+    last: it would keep the breaker open for ever.
     """
     rows = connection.execute(
         """
         WITH due AS (
-            SELECT area, probe_at FROM webhook_endpoints
+            SELECT area, greatest(probe_at, (SELECT free_at FROM webhook_lanes WHERE lane = (
+                       SELECT lane FROM unnest(%(areas)s::text[], %(lanes)s::text[]) AS route (name, lane)
+                        WHERE name = area LIMIT 1))) AS probe_at
+              FROM webhook_endpoints
              WHERE state <> 'active' AND probe_at <= %(until)s ORDER BY area FOR UPDATE SKIP LOCKED),
         canary AS (
             SELECT oldest.event_id, due.probe_at FROM due CROSS JOIN LATERAL (
                 SELECT event_id FROM outbox
                  WHERE endpoint = due.area AND status IN ('pending', 'retrying', 'held') AND body IS NOT NULL
+                   AND (not_before IS NULL OR not_before <= due.probe_at)
+                   AND (expires_at IS NULL OR expires_at > due.probe_at)
                    AND NOT EXISTS (SELECT FROM outbox AS flying WHERE flying.endpoint = due.area
                                       AND flying.trigger = 'canary' AND flying.lease_until > %(now)s)
                  ORDER BY coalesce(last_status_code BETWEEN 400 AND 499
                                    AND last_status_code NOT IN (401, 403, 404, 408, 410, 429), false),
                           created_at, event_id
-                 LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest)
+                 LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest
+             WHERE due.probe_at <= %(until)s)
         UPDATE outbox SET status = 'enqueued', trigger = 'canary',
                lease_until = greatest(canary.probe_at, %(now)s) + %(lease)s
           FROM canary WHERE outbox.event_id = canary.event_id
         RETURNING outbox.event_id, canary.probe_at
         """,
-        {"now": now, "until": until, "lease": PROBE_LEASE},
+        {
+            "now": now,
+            "until": until,
+            "lease": PROBE_LEASE,
+            "areas": [route.area for route in routes.values()],
+            "lanes": [route.lane for route in routes.values()],
+        },
     ).fetchall()
     return [(event_id, probe_at) for event_id, probe_at in rows]

@@ -34,6 +34,7 @@ EVENTS = {
         EventType("booking.rescheduled", "RESCHEDULE", falls_back=True),
         EventType("appointment.completed", "COMPLETION", falls_back=True),
         EventType("appointment.reminder", "REMINDER", falls_back=True),
+        EventType("appointment.meeting_link_updated", "RESCHEDULE", falls_back=True),
         EventType("order.refunded", "REFUND", falls_back=True),
         EventType("message.sent", "MESSAGE"),
         EventType("rating.created", "RATING", falls_back=True),
@@ -50,4 +51,6 @@ EVENTS = {
         EventType("tutor.availability.updated", "ADMIN", falls_back=True),
     )
 }
-"""By name, the nineteen of the contract (a.3) and the two of this product's own: a reset and a reminder."""
+"""By name, the nineteen of the contract (a.3) and this product's own: a reset, a reminder, a meeting link."""
+AREAS = tuple(dict.fromkeys(event.endpoint for event in EVENTS.values()))
+"""The parts of the business that have a URL each, in the contract's order."""

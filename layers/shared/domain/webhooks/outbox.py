@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -30,6 +31,12 @@ class Fact(Protocol):
     def dedupe_key(self) -> str: ...
     @property
     def ordering_key(self) -> str: ...
+    @property
+    def told_until(self) -> datetime | None: ...
+    @property
+    def about_user(self) -> UUID | None: ...
+    @property
+    def about_order(self) -> UUID | None: ...
     def model_dump_json(self) -> str: ...
     def broken_promises(self) -> list[str]: ...
 
@@ -75,16 +82,20 @@ def _insert(
     ids = [f"evt_{time_ordered_id(now).hex}" for _ in facts]
     connection.execute(
         """
-        INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at)
+        INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, next_attempt_at, created_at,
+                            expires_at, about_user, about_order)
         SELECT event_id, type, dedupe_key, ordering_key, sequence,
-               before || convert_to(sequence::text, 'UTF8') || after, %(now)s, %(now)s
+               before || convert_to(sequence::text, 'UTF8') || after, %(now)s, %(now)s, expires_at, about_user,
+               about_order
           FROM (SELECT fact.*, row_number() OVER (PARTITION BY ordering_key ORDER BY place) + greatest(
                        (SELECT max(sequence) FROM outbox WHERE ordering_key = fact.ordering_key),
                        (SELECT max(sequence) FROM outbox_forgotten WHERE ordering_key = fact.ordering_key),
                        0) AS sequence
                   FROM unnest(%(event_id)s::text[], %(type)s::text[], %(dedupe_key)s::text[], %(ordering_key)s::text[],
-                              %(before)s::bytea[], %(after)s::bytea[]) WITH ORDINALITY
-                       AS fact (event_id, type, dedupe_key, ordering_key, before, after, place)
+                              %(before)s::bytea[], %(after)s::bytea[], %(expires_at)s::timestamptz[],
+                              %(about_user)s::uuid[], %(about_order)s::uuid[]) WITH ORDINALITY
+                       AS fact (event_id, type, dedupe_key, ordering_key, before, after, expires_at, about_user,
+                                about_order, place)
                  WHERE NOT EXISTS (SELECT FROM outbox WHERE dedupe_key = fact.dedupe_key)
                    AND NOT EXISTS (SELECT FROM outbox_forgotten WHERE dedupe_key = fact.dedupe_key)) AS numbered
          ORDER BY place
@@ -100,6 +111,9 @@ def _insert(
                 _before_sequence(fact, event_id, now) for fact, event_id in zip(facts, ids, strict=True)
             ],
             "after": [_after_sequence(fact, environment) for fact in facts],
+            "expires_at": [fact.told_until for fact in facts],
+            "about_user": [fact.about_user for fact in facts],
+            "about_order": [fact.about_order for fact in facts],
         },
     )
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from psycopg import Connection
 
-from domain.webhooks import endpoints
+from domain.webhooks import endpoints, pace
 from domain.webhooks.delivery import Delivery, Failure
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.retries import MAX_ATTEMPTS, delay_after
+from domain.webhooks.reasons import NO_URL
+from domain.webhooks.retries import LONGEST_RETRY_AFTER, MAX_ATTEMPTS, delay_after
 
 MAX_EXCERPT = 4096
 ALARMING_ATTEMPT = 4
@@ -27,23 +28,23 @@ class Outcome:
 
 
 def skip(connection: Connection[Any], event_id: str, event_type: str) -> Outcome:
-    """No URL is configured: the event can be delivered again once there is one (c.2)."""
+    """No URL is configured for its own area: the event can be delivered again once there is one (c.2)."""
     connection.execute(
         """
         UPDATE outbox SET status = 'skipped', lease_until = NULL, trigger = 'auto', redelivery_id = NULL,
-               resting_status = NULL, last_error = 'no URL is configured'
+               resting_status = NULL, last_error = %(no_url)s, endpoint = %(area)s
          WHERE event_id = %(event_id)s AND status IN ('enqueued', 'pending', 'retrying')
         """,
-        {"event_id": event_id},
+        {"event_id": event_id, "no_url": NO_URL, "area": EVENTS[event_type].endpoint},
     )
     return Outcome(event_id, event_type, "skipped", alerts=("url_missing",))
 
 
-def write_success(connection: Connection[Any], delivery: Delivery, now: datetime) -> Outcome:
+def write_success(connection: Connection[Any], delivery: Delivery, per_second: int, now: datetime) -> Outcome:
     """Delivered. An administrator's event leaves no row (R-1); a resumed endpoint's events are on their way."""
     kind = EVENTS[delivery.type]
     with connection.transaction():
-        resumed = endpoints.note_success(connection, delivery.endpoint, now)
+        resumed = endpoints.note_success(connection, delivery.endpoint, per_second, now)
         if kind.recorded:
             _close(connection, delivery.event_id, kind.body_outlives_delivery, now)
             if delivery.trigger == "manual":
@@ -63,10 +64,11 @@ def write_failure(
     due: datetime | None = None
     with connection.transaction():
         before, after = endpoints.note_failure(connection, delivery.endpoint, failure, probing, now)
+        pace.bind(connection, delivery.lane, failure, now)
         status = _status_after(delivery, failure, endpoint_is_paused=after.state == "paused")
         if status == "retrying" and not probing:
             due = now + delay_after(min(delivery.attempt, MAX_ATTEMPTS - 1), failure, draw)
-        if _reschedule(connection, delivery, failure, status, due):
+        if _reschedule(connection, delivery, failure, status, due, now):
             _trace(connection, delivery, failure, now)
     alerts = [
         name
@@ -94,13 +96,15 @@ def _status_after(delivery: Delivery, failure: Failure, *, endpoint_is_paused: b
 
 
 def _close(connection: Connection[Any], event_id: str, keep_body: bool, now: datetime) -> None:
-    """Whoever else claimed it meanwhile, a success is one."""
+    """Whoever else claimed it or gave it up meanwhile, a success is one. What went wrong before is over."""
     connection.execute(
         """
         UPDATE outbox SET status = 'delivered', delivered_at = %(now)s, lease_until = NULL, last_error = NULL,
-               trigger = 'auto', redelivery_id = NULL, resting_status = NULL,
+               last_status_code = NULL, not_before = NULL, trigger = 'auto', redelivery_id = NULL,
+               resting_status = NULL,
                body = CASE WHEN %(keep_body)s THEN body END
-         WHERE event_id = %(event_id)s AND status IN ('delivering', 'enqueued', 'retrying', 'held', 'exhausted')
+         WHERE event_id = %(event_id)s AND status IN ('delivering', 'enqueued', 'retrying', 'held', 'exhausted',
+                                                         'cancelled')
         """,
         {"event_id": event_id, "keep_body": keep_body, "now": now},
     )
@@ -118,7 +122,12 @@ def _forget(connection: Connection[Any], event_id: str) -> None:
 
 
 def _reschedule(
-    connection: Connection[Any], delivery: Delivery, failure: Failure, status: str, due: datetime | None
+    connection: Connection[Any],
+    delivery: Delivery,
+    failure: Failure,
+    status: str,
+    due: datetime | None,
+    now: datetime,
 ) -> bool:
     """Answers False when the event is no longer this attempt's: its lease ran out and somebody else took it.
 
@@ -129,6 +138,7 @@ def _reschedule(
             """
             UPDATE outbox SET status = %(status)s::delivery_status, lease_until = NULL, last_error = %(reason)s,
                    next_attempt_at = coalesce(%(due)s, next_attempt_at), last_status_code = %(status_code)s,
+                   not_before = greatest(not_before, %(not_before)s),
                    attempts = attempts - %(given_back)s,
                    trigger = 'auto', redelivery_id = NULL, resting_status = NULL
              WHERE event_id = %(event_id)s AND status = 'delivering' AND trigger = %(trigger)s
@@ -138,6 +148,9 @@ def _reschedule(
                 "event_id": delivery.event_id,
                 "status": status,
                 "due": due,
+                "not_before": None
+                if failure.retry_after is None
+                else now + min(failure.retry_after, LONGEST_RETRY_AFTER),
                 "reason": failure.reason,
                 "status_code": failure.status_code,
                 "given_back": int(failure.gone and delivery.spends_budget),

@@ -1,6 +1,6 @@
 """What an administrator does about deliveries: send again, pause, resume. Each action leaves a line in the audit."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,18 @@ from domain.errors import Refused
 from domain.ids import new_id
 from domain.webhooks import endpoints
 from domain.webhooks.breaker import Endpoint, paused
-from domain.webhooks.event_types import EVENTS
+from domain.webhooks.delivery import Routes
+from domain.webhooks.event_types import AREAS, EVENTS
 
-REDELIVERED_PER_SECOND = 5
-AREAS = frozenset(event.endpoint for event in EVENTS.values())
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What of the past to send again: recorded from `since` until before `until`; None is any type, any status."""
+
+    since: datetime
+    until: datetime
+    type: str | None = None
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +43,32 @@ def redeliver(
 ) -> None:
     """Send one event again, whatever its status, with the same id and body; it replaces a pending retry.
 
-    `force` tells the receiver by x-4as-replay that this repetition is meant. Refuses with DELIVERY_NOT_FOUND,
-    DELIVERY_BODY_FORGOTTEN and DELIVERY_IN_PROGRESS.
+    It leaves at once, or when its receiver wants to be called again. `force` tells the receiver by x-4as-replay that
+    this repetition is meant. Refuses with DELIVERY_NOT_FOUND, DELIVERY_BODY_FORGOTTEN, DELIVERY_EXPIRED and
+    DELIVERY_IN_PROGRESS.
     """
     with connection.transaction():
         row = connection.execute(
             """
-            SELECT status::text, body IS NULL, status = 'delivering' AND lease_until > %(now)s
+            SELECT status::text, body IS NULL, coalesce(expires_at <= %(now)s, false),
+                   status = 'delivering' AND lease_until > %(now)s
               FROM outbox WHERE event_id = %(event_id)s FOR UPDATE
             """,
             {"event_id": event_id, "now": now},
         ).fetchone()
         if row is None:
             raise Refused("DELIVERY_NOT_FOUND")
-        status, forgotten, in_progress = row
+        status, forgotten, expired, in_progress = row
+        if expired:
+            raise Refused("DELIVERY_EXPIRED")
         if forgotten:
             raise Refused("DELIVERY_BODY_FORGOTTEN")
         if in_progress:
             raise Refused("DELIVERY_IN_PROGRESS")
         connection.execute(
             """
-            UPDATE outbox SET status = 'pending', next_attempt_at = %(now)s, lease_until = NULL, trigger = 'manual',
+            UPDATE outbox SET status = 'pending', next_attempt_at = greatest(not_before, %(now)s), lease_until = NULL,
+                   trigger = 'manual',
                    actor_id = %(actor_id)s, redelivery_id = NULL, forced = forced + %(forced)s,
                    resting_status = CASE WHEN status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
                                          THEN status ELSE resting_status END
@@ -75,19 +88,20 @@ def redeliver(
         )
 
 
-def count_range(
-    connection: Connection[Any], since: datetime, until: datetime, event_type: str | None, status: str | None
-) -> Redelivery:
+CHOSEN = """
+    created_at >= %(since)s AND created_at < %(until)s AND body IS NOT NULL
+    AND (expires_at IS NULL OR expires_at > %(now)s)
+    AND status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
+    AND (%(type)s::text IS NULL OR type = %(type)s)
+    AND (%(status)s::delivery_status IS NULL OR status = %(status)s::delivery_status)
+"""
+
+
+def count_range(connection: Connection[Any], wanted: Range, now: datetime) -> Redelivery:
     """The dry run: how many events of each type would be sent again."""
     rows = connection.execute(
-        """
-        SELECT type, count(*) FROM outbox
-         WHERE created_at >= %(since)s AND created_at < %(until)s AND body IS NOT NULL
-           AND status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
-           AND (%(type)s::text IS NULL OR type = %(type)s) AND (%(status)s::text IS NULL OR status::text = %(status)s)
-         GROUP BY type ORDER BY type
-        """,
-        {"since": since, "until": until, "type": event_type, "status": status},
+        f"SELECT type, count(*) FROM outbox WHERE {CHOSEN} GROUP BY type ORDER BY type",  # noqa: S608  our constant
+        {**asdict(wanted), "now": now},
     ).fetchall()
     return Redelivery(None, dict(rows))
 
@@ -95,13 +109,16 @@ def count_range(
 def redeliver_range(
     connection: Connection[Any],
     actor_id: UUID | None,
-    since: datetime,
-    until: datetime,
-    event_type: str | None,
-    status: str | None,
+    wanted: Range,
+    per_second: int,
     now: datetime,
+    *,
+    force: bool = False,
 ) -> Redelivery:
-    """Send again what rests, of a range, five a second, oldest first; `stop` ends it. What is on its way stays so."""
+    """Send again what rests, of a range, at the lanes' pace, oldest first; `stop` ends it.
+
+    What is on its way stays so.
+    """
     redelivery_id = new_id()
     with connection.transaction():
         connection.execute(
@@ -112,34 +129,30 @@ def redeliver_range(
             {"id": redelivery_id, "actor_id": actor_id, "now": now},
         )
         rows = connection.execute(
-            """
+            f"""
             WITH chosen AS (
                 SELECT event_id, created_at, ordering_key, sequence FROM outbox
-                 WHERE created_at >= %(since)s AND created_at < %(until)s AND body IS NOT NULL
-                   AND status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
-                   AND (%(type)s::text IS NULL OR type = %(type)s)
-                   AND (%(status)s::text IS NULL OR status::text = %(status)s)
+                 WHERE {CHOSEN}
                  ORDER BY event_id FOR UPDATE),
             placed AS (
                 SELECT event_id, row_number() OVER (ORDER BY created_at, ordering_key, sequence) - 1 AS place
                   FROM chosen),
             sent AS (
                 UPDATE outbox SET status = 'pending', resting_status = status, trigger = 'manual', lease_until = NULL,
-                       actor_id = %(actor_id)s, redelivery_id = %(id)s,
-                       next_attempt_at = %(now)s + make_interval(secs => place::float / %(rate)s)
+                       actor_id = %(actor_id)s, redelivery_id = %(id)s, forced = forced + %(forced)s,
+                       next_attempt_at = greatest(not_before,
+                                                  %(now)s + make_interval(secs => place::float / %(rate)s))
                   FROM placed WHERE outbox.event_id = placed.event_id
                 RETURNING type)
             SELECT type, count(*) FROM sent GROUP BY type ORDER BY type
-            """,
+            """,  # noqa: S608  our constant
             {
-                "since": since,
-                "until": until,
-                "type": event_type,
-                "status": status,
+                **asdict(wanted),
                 "now": now,
                 "actor_id": actor_id,
                 "id": redelivery_id,
-                "rate": REDELIVERED_PER_SECOND,
+                "rate": per_second,
+                "forced": int(force),
             },
         ).fetchall()
         redelivery = Redelivery(redelivery_id, dict(rows))
@@ -155,10 +168,11 @@ def redeliver_range(
             str(redelivery_id),
             None,
             {
-                "from": since.isoformat(),
-                "to": until.isoformat(),
-                "type": event_type,
-                "status": status,
+                "from": wanted.since.isoformat(),
+                "to": wanted.until.isoformat(),
+                "type": wanted.type,
+                "status": wanted.status,
+                "force": force,
                 "counts": redelivery.counts,
             },
             now,
@@ -201,13 +215,20 @@ def stop(connection: Connection[Any], actor_id: UUID | None, redelivery_id: UUID
     return stopped
 
 
-def pause(connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime) -> int:
-    """Hold what goes to a URL until somebody resumes it. Answers how many wait. Refuses with ENDPOINT_NOT_FOUND."""
+def pause(
+    connection: Connection[Any], actor_id: UUID | None, area: str, routes: Routes, now: datetime
+) -> int:
+    """Hold what goes to a URL until somebody resumes it. Answers how many wait.
+
+    Refuses with ENDPOINT_NOT_FOUND, and for an area that has no URL of its own with ENDPOINT_VIA_FALLBACK or
+    ENDPOINT_WITHOUT_URL: nothing would be held.
+    """
+    _look_for_url(area, routes)
     with connection.transaction():
-        before = _known(connection, area)
+        before = endpoints.lock_endpoint(connection, area)
         after = paused(before, "manual", now)
         endpoints.write_endpoint(connection, after)
-        held = endpoints.hold_events(connection, area)
+        held = endpoints.hold_events(connection, area, routes)
         note_action(
             connection,
             actor_id,
@@ -222,17 +243,28 @@ def pause(connection: Connection[Any], actor_id: UUID | None, area: str, now: da
 
 
 def resume(
-    connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime, *, cancel: bool = False
+    connection: Connection[Any],
+    actor_id: UUID | None,
+    area: str,
+    routes: Routes,
+    per_second: int,
+    now: datetime,
+    *,
+    cancel: bool = False,
 ) -> int:
-    """Put a URL back in service and send what waited, or give it up. Answers how many.
+    """Put a URL back in service and send what waited, or give up all that was told until now. Answers how many.
 
-    Refuses with ENDPOINT_NOT_FOUND.
+    Refuses with ENDPOINT_NOT_FOUND. An area whose URL was taken away meanwhile can be resumed.
     """
+    if area not in AREAS:
+        raise Refused("ENDPOINT_NOT_FOUND")
     with connection.transaction():
-        before = _known(connection, area)
+        before = endpoints.lock_endpoint(connection, area)
         endpoints.write_endpoint(connection, Endpoint(area, last_success_at=before.last_success_at))
         count = (
-            endpoints.cancel_waiting(connection, area) if cancel else endpoints.drain(connection, area, now)
+            endpoints.cancel_waiting(connection, area, routes)
+            if cancel
+            else endpoints.drain(connection, area, per_second, now)
         )
         note_action(
             connection,
@@ -248,17 +280,32 @@ def resume(
 
 
 def note_test(
-    connection: Connection[Any], actor_id: UUID | None, area: str, now: datetime, *, has_url: bool
+    connection: Connection[Any],
+    actor_id: UUID | None,
+    area: str,
+    event_type: str | None,
+    routes: Routes,
+    now: datetime,
 ) -> None:
-    """Leave a trace of a test event about to be posted. Refuses with ENDPOINT_NOT_FOUND, ENDPOINT_WITHOUT_URL."""
+    """Leave a trace of a test event about to be posted to the URL of an area, its own or the fallback's.
+
+    Refuses with ENDPOINT_NOT_FOUND, ENDPOINT_WITHOUT_URL, and EVENT_TYPE_ELSEWHERE for a type of another area.
+    """
     if area not in AREAS:
         raise Refused("ENDPOINT_NOT_FOUND")
-    if not has_url:
+    if event_type is not None and EVENTS[event_type].endpoint != area:
+        raise Refused("EVENT_TYPE_ELSEWHERE")
+    if not any(EVENTS[name].endpoint == area for name in routes):
         raise Refused("ENDPOINT_WITHOUT_URL")
-    note_action(connection, actor_id, "webhooks.test", "webhook_endpoint", area, None, None, now)
+    after = {"type": event_type or "test.ping"}
+    note_action(connection, actor_id, "webhooks.test", "webhook_endpoint", area, None, after, now)
 
 
-def _known(connection: Connection[Any], area: str) -> Endpoint:
+def _look_for_url(area: str, routes: Routes) -> None:
     if area not in AREAS:
         raise Refused("ENDPOINT_NOT_FOUND")
-    return endpoints.lock_endpoint(connection, area)
+    own = {route.area for name, route in routes.items() if EVENTS[name].endpoint == area}
+    if not own:
+        raise Refused("ENDPOINT_WITHOUT_URL")
+    if own != {area}:
+        raise Refused("ENDPOINT_VIA_FALLBACK")

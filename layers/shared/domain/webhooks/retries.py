@@ -22,8 +22,8 @@ def delay_after(attempt: int, failure: Failure, draw: float) -> timedelta:
     less than a minute for one that is overloaded.
     """
     planned = RETRY_DELAYS[attempt - 1]
-    if failure.retry_after is not None:
-        return max(planned, min(failure.retry_after, LONGEST_RETRY_AFTER)) * (1 + JITTER * draw)
-    drawn = planned * (1 - JITTER + 2 * JITTER * draw)
     overloaded = failure.status_code == 429 or failure.error_class == "timeout"
-    return max(drawn, OVERLOADED_WAIT) if overloaded else drawn
+    least = OVERLOADED_WAIT if overloaded else timedelta()
+    if failure.retry_after is not None:
+        return max(planned, least, min(failure.retry_after, LONGEST_RETRY_AFTER)) * (1 + JITTER * draw)
+    return max(planned * (1 - JITTER + 2 * JITTER * draw), least)

@@ -9,6 +9,7 @@ from domain.webhooks.events.appointments import (
     AppointmentReminder,
     BookingCancelled,
     BookingRescheduled,
+    MeetingLinkUpdated,
 )
 from domain.webhooks.events.base import Contact, Envelope, Payload, schema_of
 from domain.webhooks.events.bookings import (
@@ -43,6 +44,7 @@ __all__ = [
     "CourseDeleted",
     "CourseUpdated",
     "Envelope",
+    "MeetingLinkUpdated",
     "MessageSent",
     "OrderRefunded",
     "PasswordResetRequested",
@@ -84,9 +86,10 @@ PAYLOADS: dict[str, type[Payload]] = {
         TutorAvailabilityUpdated,
         PasswordResetRequested,
         AppointmentReminder,
+        MeetingLinkUpdated,
     )
 }
-"""What each event says, by its type, in the contract's order; the last two are this product's own."""
+"""What each event says, by its type, in the contract's order; the last three are this product's own."""
 
 
 def broken_promises_of(event_type: str, body: bytes) -> list[str]:

@@ -1,11 +1,13 @@
 """A person's account: opened, or its password asked for anew."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from domain.webhooks.events.base import Email, Moment, Payload, Phone, Role
+from domain.french import plain_moment
+from domain.webhooks.events.base import Email, Moment, Payload, Phone, Printed, Role
 
 
 class Signup(Payload):
@@ -45,6 +47,14 @@ class PasswordResetRequested(Payload):
     reset_token: Annotated[str, Field(repr=False)]
     expires_at: Moment
     requested_at: Moment
+
+    @computed_field
+    def expires_fr(self) -> Printed:
+        return plain_moment(self.expires_at)
+
+    @property
+    def told_until(self) -> datetime | None:
+        return self.expires_at
 
     @property
     def dedupe_key(self) -> str:

@@ -4,9 +4,10 @@ Bounds are told by the schema and not checked by the models: in prod none of the
 """
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -18,6 +19,8 @@ from pydantic import (
     SerializeAsAny,
     WithJsonSchema,
 )
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from domain.clock import on_toronto_clock, utc_milliseconds
 from domain.money import to_cent
@@ -44,8 +47,7 @@ type Moment = Annotated[
 """RFC 3339 in UTC with milliseconds and Z."""
 type LocalMoment = Annotated[
     AwareDatetime,
-    AfterValidator(on_toronto_clock),
-    PlainSerializer(lambda instant: instant.isoformat(timespec="seconds"), return_type=str),
+    PlainSerializer(lambda instant: on_toronto_clock(instant).isoformat(timespec="seconds"), return_type=str),
     WithJsonSchema(
         {
             "type": "string",
@@ -55,6 +57,8 @@ type LocalMoment = Annotated[
     ),
 ]
 """RFC 3339 with Toronto's offset."""
+type Printed = str
+"""French, ready to print: `jeudi 10 décembre 2026 à 9 h`, `60,75 $`."""
 type Minutes = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
 type Count = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 type Email = Annotated[str, WithJsonSchema({"type": "string", "format": "email"})]
@@ -62,6 +66,22 @@ type Email = Annotated[str, WithJsonSchema({"type": "string", "format": "email"}
 type Phone = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{9,14}$"})]
 """E.164."""
 type Role = Literal["student", "tutor", "admin"]
+
+
+class EventSchema(GenerateJsonSchema):
+    """What is computed is told like any other field: nobody writes an event but us."""
+
+    def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "serialization") -> JsonSchemaValue:
+        told: JsonSchemaValue = _without_read_only(super().generate(schema, mode))
+        return told
+
+
+def _without_read_only(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_read_only(element) for element in node]
+    if isinstance(node, dict):
+        return {key: _without_read_only(value) for key, value in node.items() if key != "readOnly"}
+    return node
 
 
 class Part(BaseModel):
@@ -87,6 +107,21 @@ class Payload(Part):
         """Events with one key are numbered in sequence (b.5)."""
         raise NotImplementedError
 
+    @property
+    def told_until(self) -> datetime | None:
+        """From then on it is worth nothing to anybody, and is not told; None is never."""
+        return None
+
+    @property
+    def about_user(self) -> UUID | None:
+        """The student or account it is about, for whoever looks for it."""
+        return getattr(self, "user_id", None)
+
+    @property
+    def about_order(self) -> UUID | None:
+        """The order it is about."""
+        return getattr(self, "order_id", None)
+
     def broken_promises(self) -> list[str]:
         """Where this is not as its published schema says (a.5)."""
         return differences(json.loads(self.model_dump_json()), schema_of(type(self)))
@@ -95,7 +130,7 @@ class Payload(Part):
 @cache
 def schema_of(payload: type[Payload]) -> Schema:
     """The published schema of a payload."""
-    return payload.model_json_schema(mode="serialization")
+    return payload.model_json_schema(mode="serialization", schema_generator=EventSchema)
 
 
 class Contact(Part):

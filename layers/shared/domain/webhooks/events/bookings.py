@@ -3,8 +3,9 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
+from domain.french import plain_dollars, plain_moment
 from domain.webhooks.events.base import (
     Contact,
     Count,
@@ -15,6 +16,7 @@ from domain.webhooks.events.base import (
     Moment,
     Part,
     Payload,
+    Printed,
 )
 
 
@@ -32,6 +34,22 @@ class BookedSession(Part):
     start_local: LocalMoment
     tutor_email: Email
     meeting_link: str | None
+
+    @computed_field
+    def start_fr(self) -> Printed:
+        return plain_moment(self.start_datetime)
+
+    @computed_field
+    def end_local(self) -> LocalMoment:
+        return self.end_datetime
+
+    @computed_field
+    def price_fr(self) -> Printed:
+        return plain_dollars(self.price_cad)
+
+    @computed_field
+    def tutor_earnings_fr(self) -> Printed:
+        return plain_dollars(self.tutor_earnings_cad)
 
 
 class BookingCreated(Payload):
@@ -54,6 +72,30 @@ class BookingCreated(Payload):
     credit_applied_cad: Dollars
     amount_charged_cad: Dollars
     payment_reference: str | None
+
+    @computed_field
+    def is_new_user(self) -> bool:
+        return self.source == "guest_checkout"
+
+    @computed_field
+    def subtotal_fr(self) -> Printed:
+        return plain_dollars(self.subtotal_cad)
+
+    @computed_field
+    def discount_fr(self) -> Printed:
+        return plain_dollars(self.discount_cad)
+
+    @computed_field
+    def total_fr(self) -> Printed:
+        return plain_dollars(self.total_cad)
+
+    @computed_field
+    def credit_applied_fr(self) -> Printed:
+        return plain_dollars(self.credit_applied_cad)
+
+    @computed_field
+    def amount_charged_fr(self) -> Printed:
+        return plain_dollars(self.amount_charged_cad)
 
     @property
     def dedupe_key(self) -> str:

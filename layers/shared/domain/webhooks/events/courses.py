@@ -3,9 +3,10 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from domain.webhooks.events.base import Dollars, Moment, Payload
+from domain.french import plain_dollars
+from domain.webhooks.events.base import Dollars, Moment, Payload, Printed
 
 
 class _Course(Payload):
@@ -21,6 +22,10 @@ class _Course(Payload):
     changed_by: UUID
     changed_at: Moment
     version: Annotated[int, Field(exclude=True)]
+
+    @computed_field
+    def student_rate_fr(self) -> Printed:
+        return plain_dollars(self.student_rate_cad)
 
     @property
     def dedupe_key(self) -> str:

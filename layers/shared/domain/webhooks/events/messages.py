@@ -3,9 +3,10 @@
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import WithJsonSchema, model_validator
+from pydantic import WithJsonSchema, computed_field, model_validator
 
-from domain.webhooks.events.base import Count, Email, Moment, Payload
+from domain.french import plain_moment
+from domain.webhooks.events.base import Count, Email, Moment, Payload, Printed
 
 CONTENT_LIMIT = 5_000
 """Characters; an event stays below 20 KB by cutting texts, never identifiers (a.5)."""
@@ -42,6 +43,14 @@ class MessageSent(Payload):
             "content": content[:CONTENT_LIMIT],
             "content_truncated": given.get("content_truncated", False) or len(content) > CONTENT_LIMIT,
         }
+
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
+
+    @property
+    def about_user(self) -> UUID | None:
+        return self.sender_id if self.sender_role == "student" else self.receiver_id
 
     @property
     def dedupe_key(self) -> str:

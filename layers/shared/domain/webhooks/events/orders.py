@@ -3,7 +3,10 @@
 from typing import ClassVar
 from uuid import UUID
 
-from domain.webhooks.events.base import Contact, Dollars, Moment, Payload
+from pydantic import computed_field
+
+from domain.french import plain_dollars
+from domain.webhooks.events.base import Contact, Dollars, Moment, Payload, Printed
 
 NOBODY = UUID(int=0)
 """`processed_by` when no administrator of ours gave money back: the contract wants an id there, never null."""
@@ -29,6 +32,10 @@ class OrderRefunded(Payload):
     refund_id: UUID
     is_full_refund: bool
     student: Contact
+
+    @computed_field
+    def refund_amount_fr(self) -> Printed:
+        return plain_dollars(self.refund_amount)
 
     @property
     def dedupe_key(self) -> str:

@@ -4,9 +4,10 @@ from decimal import Decimal
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field, PlainSerializer, WithJsonSchema
+from pydantic import Field, PlainSerializer, WithJsonSchema, computed_field
 
-from domain.webhooks.events.base import Moment, Payload
+from domain.french import plain_number
+from domain.webhooks.events.base import Moment, Payload, Printed
 
 type Answer = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5})]
 type Score = Annotated[
@@ -36,6 +37,14 @@ class _Rating(Payload):
     created_at: Moment
     updated_at: Moment
     previous_general_score: Score | None
+
+    @computed_field
+    def general_score_fr(self) -> Printed:
+        return plain_number(self.general_score)
+
+    @property
+    def about_user(self) -> UUID | None:
+        return self.student_id
 
     @property
     def ordering_key(self) -> str:

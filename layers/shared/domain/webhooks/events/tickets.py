@@ -3,11 +3,32 @@
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema, computed_field, model_validator
 
-from domain.webhooks.events.base import Email, Moment, Payload
+from domain.webhooks.events.base import Email, Moment, Payload, Printed
 
 type Status = Literal["open", "in_progress", "resolved", "closed"]
+type Category = Literal["booking", "payment", "technical", "other"]
+type Priority = Literal["low", "medium", "high", "urgent"]
+
+STATUSES: dict[Status, str] = {
+    "open": "ouvert",
+    "in_progress": "en cours",
+    "resolved": "résolu",
+    "closed": "fermé",
+}
+CATEGORIES: dict[Category, str] = {
+    "booking": "réservation",
+    "payment": "paiement",
+    "technical": "technique",
+    "other": "autre",
+}
+PRIORITIES: dict[Priority, str] = {
+    "low": "basse",
+    "medium": "moyenne",
+    "high": "haute",
+    "urgent": "urgente",
+}
 type PublicText = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 5_000})]
 
 
@@ -27,10 +48,22 @@ class TicketCreated(_Ticket):
     user_id: UUID
     user_email: Email
     subject: str
-    category: Literal["booking", "payment", "technical", "other"]
-    priority: Literal["low", "medium", "high", "urgent"]
+    category: Category
+    priority: Priority
     status: Status
     created_at: Moment
+
+    @computed_field
+    def category_fr(self) -> Printed:
+        return CATEGORIES[self.category]
+
+    @computed_field
+    def priority_fr(self) -> Printed:
+        return PRIORITIES[self.priority]
+
+    @computed_field
+    def status_fr(self) -> Printed:
+        return STATUSES[self.status]
 
     @property
     def dedupe_key(self) -> str:
@@ -51,6 +84,14 @@ class TicketStatusChanged(_Ticket):
     timestamp: Moment
     subject: str
     version: Annotated[int, Field(exclude=True)]
+
+    @computed_field
+    def old_status_fr(self) -> Printed:
+        return STATUSES[self.old_status]
+
+    @computed_field
+    def new_status_fr(self) -> Printed:
+        return STATUSES[self.new_status]
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
@@ -78,6 +119,10 @@ class TicketMessageAdded(_Ticket):
     owner_id: UUID
     owner_email: Email
     subject: str
+
+    @property
+    def about_user(self) -> UUID | None:
+        return self.owner_id
 
     @property
     def dedupe_key(self) -> str:

@@ -3,9 +3,10 @@
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from domain.webhooks.events.base import Dollars, Email, Moment, Payload
+from domain.french import plain_dollars
+from domain.webhooks.events.base import Dollars, Email, Moment, Payload, Printed
 
 
 class _AboutTutor(Payload):
@@ -31,6 +32,18 @@ class _Tutor(_AboutTutor):
     changed_by: UUID
     changed_at: Moment
     version: Annotated[int, Field(exclude=True)]
+
+    @computed_field
+    def hourly_base_rate_fr(self) -> Printed:
+        return plain_dollars(self.hourly_base_rate_cad)
+
+    @computed_field
+    def old_rate_fr(self) -> Printed | None:
+        return None if self.old_rate_cad is None else plain_dollars(self.old_rate_cad)
+
+    @computed_field
+    def new_rate_fr(self) -> Printed | None:
+        return None if self.new_rate_cad is None else plain_dollars(self.new_rate_cad)
 
     @property
     def dedupe_key(self) -> str:

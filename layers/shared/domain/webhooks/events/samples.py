@@ -19,6 +19,7 @@ from domain.webhooks.events import (
     CourseCreated,
     CourseDeleted,
     CourseUpdated,
+    MeetingLinkUpdated,
     MessageSent,
     OrderRefunded,
     PasswordResetRequested,
@@ -35,10 +36,11 @@ from domain.webhooks.events import (
     TutorUpdated,
 )
 
-NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)
-FIRST = datetime(2027, 1, 20, 15, tzinfo=UTC)
-SECOND = datetime(2027, 1, 22, 21, 30, tzinfo=UTC)
+NOW = datetime(2026, 12, 8, 17, tzinfo=UTC)
+FIRST = datetime(2026, 12, 10, 14, tzinfo=UTC)
+SECOND = datetime(2026, 12, 15, 21, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+SESSION = timedelta(minutes=90)
 
 
 def _id(number: int) -> UUID:
@@ -54,8 +56,10 @@ _LESSON = {
     "appointment_id": LESSON,
     "user_id": ZOE.id,
     "tutor_id": ROY.id,
+    "tutor_name": "Mme Roy",
     "course_id": FRENCH,
     "course_title_fr": "Français, secondaire",
+    "order_id": ORDER,
     "student": ZOE,
     "tutor": ROY,
 }
@@ -80,7 +84,7 @@ _COURSE = {
     "course_id": FRENCH,
     "slug": "francais-secondaire",
     "title_fr": "Français, secondaire",
-    "student_rate_cad": Decimal("45.00"),
+    "student_rate_cad": Decimal("40.50"),
     "changed_by": ADMIN,
     "changed_at": NOW,
 }
@@ -110,9 +114,9 @@ _PAYLOADS: Sequence[Payload] = (
         order_id=ORDER,
         user_id=ZOE.id,
         currency="CAD",
-        subtotal_cad=Decimal("180.00"),
-        discount_cad=Decimal("18.00"),
-        total_cad=Decimal("162.00"),
+        subtotal_cad=Decimal("121.50"),
+        discount_cad=Decimal("12.15"),
+        total_cad=Decimal("109.35"),
         coupon_code="SAVE10",
         items=[
             BookedSession(
@@ -122,10 +126,10 @@ _PAYLOADS: Sequence[Payload] = (
                 tutor_id=ROY.id,
                 tutor_name="Mme Roy",
                 start_datetime=FIRST,
-                duration_min=120,
-                price_cad=Decimal("90.00"),
-                tutor_earnings_cad=Decimal("60.00"),
-                end_datetime=FIRST + 2 * HOUR,
+                duration_min=90,
+                price_cad=Decimal("60.75"),
+                tutor_earnings_cad=Decimal("45.00"),
+                end_datetime=FIRST + SESSION,
                 start_local=FIRST,
                 tutor_email=ROY.email,
                 meeting_link=None,
@@ -137,10 +141,10 @@ _PAYLOADS: Sequence[Payload] = (
                 tutor_id=ROY.id,
                 tutor_name="Mme Roy",
                 start_datetime=SECOND,
-                duration_min=120,
-                price_cad=Decimal("90.00"),
-                tutor_earnings_cad=Decimal("60.00"),
-                end_datetime=SECOND + 2 * HOUR,
+                duration_min=90,
+                price_cad=Decimal("60.75"),
+                tutor_earnings_cad=Decimal("45.00"),
+                end_datetime=SECOND + SESSION,
                 start_local=SECOND,
                 tutor_email=ROY.email,
                 meeting_link="https://visio.exemple.ca/mme-roy",
@@ -151,7 +155,7 @@ _PAYLOADS: Sequence[Payload] = (
         source="guest_checkout",
         item_count=2,
         credit_applied_cad=Decimal("0.00"),
-        amount_charged_cad=Decimal("162.00"),
+        amount_charged_cad=Decimal("109.35"),
         payment_reference="pi_3QhExempleZoe0001",
     ),
     BookingCancelled(
@@ -160,13 +164,12 @@ _PAYLOADS: Sequence[Payload] = (
         cancelled_by_id=ROY.id,
         cancellation_reason="Empêchement",
         start_datetime=FIRST,
-        end_datetime=FIRST + 2 * HOUR,
-        duration_min=120,
-        price_cad=Decimal("90.00"),
-        credit_issued=Decimal("81.00"),
+        end_datetime=FIRST + SESSION,
+        duration_min=90,
+        price_cad=Decimal("60.75"),
+        credit_issued=Decimal("54.68"),
         timestamp=NOW,
         cause="request",
-        order_id=ORDER,
         version=2,
     ),
     BookingRescheduled(
@@ -175,26 +178,27 @@ _PAYLOADS: Sequence[Payload] = (
         rescheduled_by_id=ZOE.id,
         reason="Conflit d’horaire",
         old_start_datetime=FIRST,
-        old_end_datetime=FIRST + 2 * HOUR,
+        old_end_datetime=FIRST + SESSION,
         new_start_datetime=SECOND,
-        new_end_datetime=SECOND + 2 * HOUR,
+        new_end_datetime=SECOND + SESSION,
+        duration_min=90,
         timestamp=NOW,
         modification_id=_id(11),
     ),
     AppointmentCompleted(
         **_LESSON,
-        start_datetime=NOW - 3 * HOUR,
-        end_datetime=NOW - HOUR,
-        duration_min=120,
-        tutor_earnings_cad=Decimal("60.00"),
-        completed_at=NOW,
+        start_datetime=FIRST,
+        end_datetime=FIRST + SESSION,
+        duration_min=90,
+        tutor_earnings_cad=Decimal("45.00"),
+        completed_at=FIRST + SESSION + timedelta(minutes=10),
         completed_by="system",
         version=1,
     ),
     OrderRefunded(
         order_id=ORDER,
         user_id=ZOE.id,
-        refund_amount=Decimal("81.00"),
+        refund_amount=Decimal("54.68"),
         refund_reason="Séance annulée par la tutrice",
         stripe_refund_id="re_3QhExempleZoe0001",
         processed_by=ADMIN,
@@ -284,19 +288,29 @@ _PAYLOADS: Sequence[Payload] = (
         email=ZOE.email,
         first_name=ZOE.first_name,
         last_name=ZOE.last_name,
-        reset_token="exemple-de-jeton-a-usage-unique",
+        reset_token="exemple-de-jeton-a-usage-unique",  # noqa: S106  nobody's
         expires_at=NOW + HOUR,
         requested_at=NOW,
     ),
     AppointmentReminder(
         **_LESSON,
-        tutor_name="Mme Roy",
         start_datetime=FIRST,
-        end_datetime=FIRST + 2 * HOUR,
-        start_local=FIRST,
-        duration_min=120,
+        end_datetime=FIRST + SESSION,
+        duration_min=90,
         meeting_link="https://visio.exemple.ca/mme-roy",
         timestamp=NOW,
+    ),
+    MeetingLinkUpdated(
+        **_LESSON,
+        start_datetime=FIRST,
+        end_datetime=FIRST + SESSION,
+        duration_min=90,
+        meeting_link="https://visio.exemple.ca/mme-roy-2",
+        previous_meeting_link="https://visio.exemple.ca/mme-roy",
+        updated_by="tutor",
+        updated_by_id=ROY.id,
+        timestamp=NOW,
+        version=3,
     ),
 )
 

@@ -1,0 +1,199 @@
+"""docs/webhooks/blueprint.json: a scenario to import into Make.com, with a route for every event.
+
+Only what Make asks of a hand-written blueprint: modules, mappings, filters and where they stand on the canvas. The
+webhook, the data store and the secret belong to an account, so the person who imports it chooses them. The guide shows
+the same formulas; tests/contract/test_webhook_guide.py compares them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from domain.webhooks.events import PAYLOADS
+from domain.webhooks.events.samples import sample
+from local.webhook_docs import texts
+
+WEBHOOK, HEADERS, SIGNATURE, EVENT, SEEN, REMEMBER, ROUTER, FIRST_OF_ROUTES = range(1, 9)
+"""The numbers of the modules, as formulas name them: {{4.type}} is the type that module 4 read."""
+
+SECRET = "COLLER_ICI_LE_SECRET_SANS_SON_PREFIXE"
+"""What the person who imports it replaces; until then no signature is valid."""
+VARIABLES = {
+    "signature_recue": '{{first(map(1.__IMTHEADERS__; "value"; "name"; "webhook-signature"))}}',
+    "heure_essai": '{{first(map(1.__IMTHEADERS__; "value"; "name"; "webhook-timestamp"))}}',
+    "renvoi": '{{first(map(1.__IMTHEADERS__; "value"; "name"; "x-4as-replay"))}}',
+    "texte_signe": '{{first(map(1.__IMTHEADERS__; "value"; "name"; "webhook-id"))}}'
+    '.{{first(map(1.__IMTHEADERS__; "value"; "name"; "webhook-timestamp"))}}.{{1.value}}',
+}
+EXPECTED = f'v1,{{{{sha256(2.texte_signe; "base64"; "{SECRET}"; "base64")}}}}'
+STILL_USEFUL = '{{parseDate(4.payload.expires_at; "YYYY-MM-DDTHH:mm:ss.SSSZ")}}'
+
+SETTINGS = {
+    "roundtrips": 1,
+    "maxErrors": 3,
+    "autoCommit": True,
+    "autoCommitTriggerLast": True,
+    "sequential": True,
+    "slots": None,
+    "confidential": True,
+    "dataloss": False,
+    "dlq": True,
+    "freshVariables": False,
+}
+"""One event at a time, what failed is kept, what was processed is not."""
+STEP = 300
+
+type Module = dict[str, Any]
+type Condition = dict[str, str]
+type Filter = tuple[str, Sequence[Sequence[Condition]]]
+"""Its name, and lists of conditions: all of one list must hold."""
+
+
+def blueprint() -> dict[str, Any]:
+    """The scenario: verify, read, filter, deduplicate, then a route per type of event and one for what is unknown."""
+    routes = list(_routes())
+    middle = STEP * (len(routes) - 1) // 2
+    return {
+        "name": "4AS - réception des événements",
+        "description": "Vérifie la signature, écarte les doublons et aiguille chaque type d’événement. "
+        "Importé dans aucun compte Make à ce jour : suivre le guide, section « Importer le plan tout fait ».",
+        "flow": [
+            *_trunk(middle),
+            _module(ROUTER, "builtin:BasicRouter", "Aiguiller par type", 6, middle, mapper=None)
+            | {"routes": [{"flow": route} for route in routes]},
+        ],
+        "metadata": {
+            "instant": True,
+            "version": 1,
+            "scenario": SETTINGS,
+            "designer": {"orphans": []},
+        },
+    }
+
+
+def _trunk(y: int) -> list[Module]:
+    """What every event goes through, from the webhook to the router."""
+    variables = [{"name": name, "value": value} for name, value in VARIABLES.items()]
+    return [
+        _module(WEBHOOK, "gateway:CustomWebHook", "Recevoir", 0, y, mapper={}),
+        _module(
+            HEADERS,
+            "util:SetVariables",
+            "Lire les en-têtes",
+            1,
+            y,
+            mapper={"variables": variables, "scope": "roundtrip"},
+        ),
+        _module(
+            SIGNATURE,
+            "util:SetVariable2",
+            "Calculer la signature",
+            2,
+            y,
+            mapper={"name": "signature_attendue", "scope": "roundtrip", "value": EXPECTED},
+        ),
+        _module(
+            EVENT,
+            "json:ParseJSON",
+            "Lire l’événement",
+            3,
+            y,
+            mapper={"json": "{{1.value}}"},
+            only=(
+                "Signature valide",
+                [[_when("{{2.signature_recue}}", "text:contain", "{{3.signature_attendue}}")]],
+            ),
+        ),
+        _module(
+            SEEN,
+            "datastore:ExistRecord",
+            "Déjà vu ?",
+            4,
+            y,
+            mapper={"key": "{{4.event_id}}"},
+            only=("Le bon environnement", [[_when("{{4.environment}}", "text:equal", "prod")]]),
+        ),
+        _module(
+            REMEMBER,
+            "datastore:AddRecord",
+            "Retenir",
+            5,
+            y,
+            mapper={
+                "key": "{{4.event_id}}",
+                "data": {"type": "{{4.type}}", "recu_le": "{{now}}"},
+                "overwrite": True,
+            },
+            only=(
+                "Jamais vu, ou renvoi forcé",
+                [
+                    [_when("{{5.exist}}", "boolean:equal", "false")],
+                    [_when("{{2.renvoi}}", "number:greaterorequal", "1")],
+                ],
+            ),
+        ),
+    ]
+
+
+def _routes() -> Iterator[list[Module]]:
+    """A route for each type, the guide's example first, then the one of a type that this blueprint does not know."""
+    number = FIRST_OF_ROUTES
+    for place, event_type in enumerate(sorted(PAYLOADS, key=lambda name: "each" not in texts.route(name))):
+        route = _route(event_type, number, place * STEP)
+        number += len(route)
+        yield route
+    unknown = [_when("{{4.type}}", "text:notequal", event_type) for event_type in PAYLOADS]
+    only = ("Aucun des types connus", [unknown])
+    yield [_line(number, "Type inconnu : {{4.type}}", 7, len(PAYLOADS) * STEP, only)]
+
+
+def _route(event_type: str, number: int, y: int) -> list[Module]:
+    """The modules of one type, the first of which has the filter. What may expire is looked at once more."""
+    told = texts.route(event_type)
+    conditions = [_when("{{4.type}}", "text:equal", event_type)]
+    if "expires_at" in sample(event_type)["payload"]:
+        conditions.append(_when(STILL_USEFUL, "date:greater", "{{now}}"))
+    only = (event_type, [conditions])
+    if "each" not in told:
+        return [_line(number, _mapped(told["line"], "4.payload"), 7, y, only)]
+    array = {"array": f"{{{{4.payload.{told['each']}}}}}"}
+    return [
+        _module(number, "builtin:BasicFeeder", "Une par une", 7, y, mapper=array, only=only),
+        _line(number + 1, _mapped(told["line"], str(number)), 8, y),
+    ]
+
+
+def _line(number: int, text: str, step: int, y: int, only: Filter | None = None) -> Module:
+    """Writes a line, where the person who imports the blueprint puts an e-mail."""
+    return _module(
+        number, "util:ComposeTransformer", "À remplacer", step, y, mapper={"value": text}, only=only
+    )
+
+
+def _mapped(line: str, source: str) -> str:
+    """A line of routes.toml, whose {{field}} become fields of the module where they are found."""
+    return re.sub(r"\{\{(?=[a-z])", f"{{{{{source}.", line)
+
+
+def _module(
+    number: int,
+    name: str,
+    label: str,
+    step: int,
+    y: int,
+    *,
+    mapper: Mapping[str, Any] | None,
+    only: Filter | None = None,
+) -> Module:
+    """One module of version 1, `step` places from the webhook; `only` is the filter before it."""
+    module: Module = {"id": number, "module": name, "version": 1, "parameters": {}}
+    if only:
+        module["filter"] = {"name": only[0], "conditions": only[1]}
+    return module | {
+        "mapper": mapper,
+        "metadata": {"designer": {"x": step * STEP, "y": y, "name": label}},
+    }
+
+
+def _when(left: str, operator: str, right: str) -> Condition:
+    return {"a": left, "o": operator, "b": right}
