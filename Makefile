@@ -1,10 +1,11 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak histories simulate browser check bench format lock openapi webhooks deliveries over-returns build events deploy clean
+.PHONY: help run test audit soak histories simulate mutants browser check bench format lock openapi webhooks deliveries over-returns build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
 SAM := env -u PYTHONPATH SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+PATIENT := -o faulthandler_timeout=0
 ENVIRONMENT ?= dev
 export PYTHONPATH := layers/shared:.
 # Compiled modules are kept even where the environment forbids it: a start is three times as long without them.
@@ -24,19 +25,24 @@ test: .venv/dev.stamp ## every test, against a real PostgreSQL
 
 soak: DAYS ?= 1000
 soak: .venv/dev.stamp ## random clients for about an hour (DAYS=1000)
-	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q tests/integration/test_random_clients.py
-	CRASH_RUNS=100 $(PY) -m pytest -q tests/integration/test_crashes_of_delivery.py
+	RANDOM_CLIENTS_DAYS=$(DAYS) RANDOM_CLIENTS_EXAMPLES=$(DAYS) $(PY) -m pytest -q $(PATIENT) tests/integration/test_random_clients.py
+	CRASH_RUNS=100 $(PY) -m pytest -q $(PATIENT) tests/integration/test_crashes_of_delivery.py
 
 histories: export HISTORIES ?= 500
 histories: .venv/dev.stamp ## 500 random histories of money and sessions, 12 500 steps (HISTORIES)
-	$(PY) -m pytest -q -n0 -s tests/integration/test_random_histories.py
+	$(PY) -m pytest -q -n0 -s $(PATIENT) tests/integration/test_random_histories.py
 
 simulate: export STUDENTS ?= 1000
 simulate: export TUTORS ?= 50
 simulate: export DAYS ?= 30
 simulate: export STEP_MINUTES ?= 1
 simulate: .venv/dev.stamp ## a month in the life of the school, a quarter of an hour (STUDENTS, TUTORS, DAYS, SEED)
-	$(PY) -m pytest -q -n0 tests/integration/test_month_of_life.py
+	$(PY) -m pytest -q -n0 $(PATIENT) tests/integration/test_month_of_life.py
+
+mutants: export MUTANTS ?= 200
+mutants: export SEED ?= 1
+mutants: .venv/dev.stamp ## 200 small changes to the core, half an hour; would the tests notice? (MUTANTS, SEED)
+	$(PY) -m local.mutants
 
 browser: .venv/run.stamp .tools/browser.stamp ## a guest buys in Chromium, from a page on another port (CHROMIUM=/usr/bin/chromium)
 	STACK_PYTHON=$(CURDIR)/$(PY) .tools/browser/bin/python -m pytest -q -p no:cacheprovider --noconftest -c /dev/null --rootdir . tests/browser

@@ -97,6 +97,18 @@ def test_a_stranger_with_the_same_key_and_body_never_sees_the_other_cart(shop: S
     assert first.body["id"] not in other.text
 
 
+def test_a_key_sent_with_a_session_and_a_cart_s_cookie_is_the_session_s(shop: Shop) -> None:
+    zoe, cookie = shop.signed_in(), shop.guest()
+    shop.added(cookie, shop.wanted(11))
+    zoe.cookies |= cookie.cookies
+    first = add(zoe, shop.wanted(9))
+    assert first.status == 201
+
+    del zoe.cookies["__Host-cart_session_id"]
+    assert same(add(zoe, shop.wanted(9)), first)
+    assert add(cookie, shop.wanted(9)).code == "SLOT_UNAVAILABLE"
+
+
 def test_another_body_under_the_same_key_is_refused(shop: Shop, guest: Browser) -> None:
     add(guest, shop.wanted(9))
 

@@ -102,6 +102,38 @@ def test_a_checkout_nobody_pays_is_asked_about_ever_less_often(world: World, buy
     assert outcomes(world) == {"cancelled": 1}
 
 
+def test_a_checkout_is_asked_about_from_two_minutes_after_it_began(world: World, buyer: Guest) -> None:
+    world.clock.advance(minutes=2, microseconds=-1)
+    world.reconciliation()
+    assert rows(world, "SELECT asked_at FROM checkouts") == [(None,)]
+
+    world.clock.advance(microseconds=1)
+    world.reconciliation()
+    assert rows(world, "SELECT asked_at FROM checkouts") == [(world.clock(),)]
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_the_oldest_that_was_never_asked_about_is_asked_about_first(
+    world: World, buyer: Guest, *, withdrawn: bool
+) -> None:
+    """However the table stores them: the older one's row was written last."""
+    [(older,)] = rows(world, "SELECT id FROM checkouts")
+    world.clock.advance(minutes=1)
+    course = world.school.course("autre")
+    world.school.tutor(course)
+    Guest(world, "b@exemple.ca").chooses(wanted(course, TEN)).starts()
+    if withdrawn:
+        world.connection.execute("UPDATE checkouts SET status = 'cancelled'")
+    world.connection.execute("UPDATE checkouts SET asked_at = NULL WHERE id = %s", (older,))
+    world.clock.advance(minutes=5)
+
+    turns = iter([True, False])
+    with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
+        reconcile(connection, stripe_payments(), "dev", world.clock(), lambda: next(turns))
+
+    assert rows(world, "SELECT id FROM checkouts WHERE asked_at IS NOT NULL") == [(older,)]
+
+
 def test_a_late_payment_without_a_webhook_is_booked_within_an_eighth_of_its_age(
     world: World, buyer: Guest
 ) -> None:
@@ -246,6 +278,44 @@ def test_an_orphan_is_given_back_after_an_hour(
     assert [(r["payment_intent"], r["amount"]) for r in world.stripe.all("refund")] == [(intent_id, 4500)]
     world.clock.advance(hours=1)
     assert world.reconciliation()["orphans_given_back"] == 0
+
+
+def test_an_orphan_that_is_heard_of_again_is_one_orphan(world: World) -> None:
+    """The first time, the function died after it had noted the payment and before it had finished the event."""
+    intent = world.stripe_client.v1.payment_intents.create(
+        {
+            "amount": 4500,
+            "currency": "cad",
+            "allowed_payment_method_types": ["card"],
+            "metadata": {"environment": "dev"},
+        }
+    )
+    world.pay(intent.id)
+    (message,) = world.stripe.webhooks.take("payment_intent.succeeded")
+    assert world.deliver(message).status == 200
+    before = rows(world, "SELECT * FROM orphan_payments")
+    world.connection.execute("UPDATE webhook_events SET processed_at = NULL")
+    world.clock.advance(minutes=5)
+
+    assert world.deliver(message).status == 200
+    assert rows(world, "SELECT * FROM orphan_payments") == before
+    assert len(before) == 1
+
+
+def test_an_orphan_whose_money_we_owe_already_is_owed_once(world: World) -> None:
+    """And the other orphans of the same run are given back."""
+    first, second = orphan(world, environment="dev"), orphan(world, environment="dev")
+    world.connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, amount_cents, reason, next_attempt_at, created_at)"
+        " VALUES (gen_random_uuid(), %s, 4500, 'Déjà dû', %s, %s)",
+        (first, world.clock(), world.clock()),
+    )
+    world.clock.advance(hours=1)
+
+    assert world.reconciliation()["orphans_given_back"] == 1
+    assert sorted((r["payment_intent"], r["amount"]) for r in world.stripe.all("refund")) == sorted(
+        [(first, 4500), (second, 4500)]
+    )
 
 
 def test_a_payment_for_an_order_without_a_card_is_given_back(world: World) -> None:

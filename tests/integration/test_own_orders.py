@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from domain.credits.ledger import Entry, enter
+from tests.support.booked import book
 from tests.support.booked_student import BookedStudent
 from tests.support.guest import Guest
 from tests.support.world import FORM, World, toronto, wanted
@@ -108,6 +110,81 @@ def test_somebody_else_s_order_does_not_exist(world: World, shop: Shop, zoe: Boo
 
     assert [(answer.status, answer.code) for answer in answers] == [(404, "ORDER_NOT_FOUND")] * 2
     assert order_id(luc) != theirs
+
+
+def test_orders_are_read_in_pages_newest_first_each_of_them_once(
+    world: World, shop: Shop, zoe: BookedStudent
+) -> None:
+    tutor, now = world.rows("SELECT id FROM tutors")[0]["id"], world.clock()
+    for number, hours in enumerate((1, 2, 2, 3)):
+        booked_at = now + timedelta(hours=hours)
+        book(world.connection, zoe.user_id, tutor, shop.course, [toronto(25 + number, 9)], booked_at)
+
+    read, pages, cursor = [], 0, ""
+    while cursor is not None:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        body = zoe.browser.get("/v1/orders", query).body
+        read += [(order["id"], order["item_count"], order["created_at"]) for order in body["items"]]
+        pages, cursor = pages + 1, body["next_cursor"]
+
+    assert pages == 3
+    assert [count for _, count, _ in read] == [1, 1, 1, 1, 2]
+    assert {order_id for order_id, _, _ in read} == {
+        str(row["id"]) for row in world.rows("SELECT id FROM orders")
+    }
+    times = [time for _, _, time in read]
+    assert times == sorted(times, reverse=True)
+
+
+def test_an_order_shows_the_credits_of_its_own_sessions_alone(
+    world: World, shop: Shop, zoe: BookedStudent
+) -> None:
+    tutor = world.rows("SELECT id FROM tutors")[0]["id"]
+    later = world.clock() + timedelta(hours=1)
+    [second] = book(world.connection, zoe.user_id, tutor, shop.course, [toronto(25, 9)], later)
+    [first] = world.rows("SELECT id FROM orders WHERE source = 'stripe'")
+    [other] = world.rows("SELECT id FROM orders WHERE source = 'manual'")
+
+    def issued() -> list[str]:
+        return [zoe.gets(f"/v1/orders/{order['id']}").body["credits_issued_cad"] for order in (first, other)]
+
+    assert issued() == ["0.00", "0.00"]
+    assert zoe.cancels(str(second)).status == 200
+    assert issued() == ["0.00", "45.00"]
+    assert (
+        zoe.cancels(
+            str(world.rows("SELECT id FROM appointments WHERE start_datetime = %s", TEN)[0]["id"])
+        ).status
+        == 200
+    )
+    assert issued() == ["40.50", "45.00"]
+
+
+def test_refunds_stand_by_time_then_by_id(world: World, zoe: BookedStudent) -> None:
+    now = world.clock()
+    for number, minutes in ((3, 0), (2, 0), (1, 1)):
+        world.connection.execute(
+            "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, next_attempt_at, created_at)"
+            " SELECT %s, stripe_payment_intent_id, id, 100, 'Geste', %s, %s FROM orders",
+            (UUID(int=number), now, now + timedelta(minutes=minutes)),
+        )
+
+    refunds = zoe.gets(f"/v1/orders/{order_id(zoe)}").body["refunds"]
+
+    assert [UUID(refund["id"]).int for refund in refunds] == [2, 3, 1]
+
+
+def test_credit_for_a_session_that_could_not_be_booked_is_the_order_s_as_well(
+    world: World, zoe: BookedStudent
+) -> None:
+    [order] = world.rows("SELECT id FROM orders")
+    line = world.rows("SELECT id FROM order_items")[0]["id"]
+    entry = Entry(
+        zoe.user_id, Decimal("12.00"), "order_refund", order_id=order["id"], order_item_id=line, reason="Pris"
+    )
+    enter(world.connection, entry, world.clock())
+
+    assert zoe.gets(f"/v1/orders/{order['id']}").body["credits_issued_cad"] == "12.00"
 
 
 def test_only_students_have_orders_and_credits(world: World, zoe: BookedStudent) -> None:
@@ -329,6 +406,30 @@ def test_credits_newest_first_with_what_open_payments_reserve(world: World, zoe:
         ("Séance annulée", "40.50", None),
     ]
     assert credits["items"][1]["appointment_id"] == appointment_id
+
+
+def test_every_kind_of_movement_has_its_name(world: World, zoe: BookedStudent) -> None:
+    order, line = world.rows("SELECT order_id, id FROM order_items LIMIT 1")[0].values()
+    give(world, zoe, "50.00", "Geste")
+    assert zoe.cancels().status == 200
+    refund = Entry(zoe.user_id, Decimal("1.00"), "order_refund", order_id=order, order_item_id=line)
+    refunded = enter(world.connection, refund, world.clock())
+    for entry in (
+        Entry(zoe.user_id, Decimal("-2.00"), "order_payment", order_id=order),
+        Entry(zoe.user_id, Decimal("-1.00"), "reversal", reverses=refunded),
+    ):
+        enter(world.connection, entry, world.clock())
+
+    credits = zoe.gets("/v1/credits").body
+
+    assert {entry["type"]: (entry["label_fr"], entry["amount_cad"]) for entry in credits["items"]} == {
+        "admin_adjustment": ("Ajustement par 4AS", "50.00"),
+        "cancellation": ("Séance annulée", "40.50"),
+        "order_refund": ("Remboursement d'une commande", "1.00"),
+        "order_payment": ("Paiement d'une commande", "-2.00"),
+        "reversal": ("Correction", "-1.00"),
+    }
+    assert credits["balance_cad"] == "88.50"
 
 
 def test_the_ledger_is_read_in_pages(world: World, zoe: BookedStudent) -> None:

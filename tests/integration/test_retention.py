@@ -114,9 +114,10 @@ def test_a_guest_s_cart_idle_for_more_than_thirty_days_goes_and_a_student_s_stay
     assert archive.ids("carts") == kept
 
 
-def test_a_cart_that_is_being_paid_with_stays(archive: Archive) -> None:
+@pytest.mark.parametrize("status", ["open", "processing"])
+def test_a_cart_that_is_being_paid_with_stays(archive: Archive, status: str) -> None:
     cart = archive.cart(changed_at=NOW - 31 * DAY)
-    archive.checkout("processing", cart=cart, created_at=NOW - 31 * DAY)
+    archive.checkout(status, cart=cart, created_at=NOW - 31 * DAY)
 
     assert archive.run() == {}
     assert archive.ids("carts") == {cart}
@@ -259,3 +260,41 @@ def test_a_row_somebody_is_working_on_is_left_for_tomorrow(archive: Archive, con
         assert archive.run() == {}
 
     assert archive.run(NOW + DAY) == {"guest_carts_deleted": 1}
+
+
+LOCKED = {
+    "guest_carts_deleted": "SELECT FROM carts FOR UPDATE",
+    "checkouts_deleted": "SELECT FROM checkouts FOR UPDATE",
+    "payment_events_deleted": "SELECT FROM webhook_events FOR UPDATE",
+    "sessions_deleted": "SELECT FROM auth_sessions FOR UPDATE",
+    "reset_tokens_deleted": "SELECT FROM password_reset_tokens FOR UPDATE",
+}
+
+
+def old_rows(archive: Archive) -> None:
+    """One of each that tonight deletes."""
+    archive.cart(changed_at=NOW - 31 * DAY)
+    archive.checkout("cancelled")
+    archive.connection.execute(
+        "INSERT INTO webhook_events (source, external_event_id, type, received_at) VALUES ('stripe', 'e', 't', %s)",
+        (NOW - 400 * DAY,),
+    )
+    archive.connection.execute(
+        "INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at) VALUES (sha256('a'), %s, %s, %s)",
+        (archive.school.user(), NOW - 30 * DAY, NOW - DAY),
+    )
+    archive.connection.execute(
+        "INSERT INTO password_reset_tokens (token_hash, expires_at) VALUES (sha256('b'), %s)", (NOW,)
+    )
+
+
+@pytest.mark.parametrize("purge", sorted(LOCKED))
+def test_no_purge_waits_for_a_row_that_somebody_is_working_on(
+    archive: Archive, configured: Database, purge: str
+) -> None:
+    """A purge that waits is ended by the patience of its role (0034), and the night's run says that it failed."""
+    old_rows(archive)
+    with psycopg.connect(configured.url) as visitor:
+        visitor.execute(LOCKED[purge])
+        assert archive.run() == {what: 1 for what in LOCKED if what != purge}
+    assert archive.run(NOW + MOMENT) == {purge: 1}

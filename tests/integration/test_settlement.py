@@ -225,6 +225,20 @@ def test_a_session_with_any_tutor_moves_to_another_who_is_free_at_that_ones_pay(
     assert guest.asks().body["order"]["items"][0]["tutor_display_name"] == "M. Côté"
 
 
+def test_sessions_lost_on_two_days_both_move_to_another_tutor(world: World, shop: Shop) -> None:
+    days = (TEN, toronto(22, 10))
+    guest = Guest(world).chooses(*(wanted(shop.course, day) for day in days)).starts()
+    lapse(world)
+    Guest(world, "rival@exemple.ca").chooses(*(wanted(shop.course, day, tutor=shop.roy) for day in days))
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id, start_datetime FROM appointments ORDER BY start_datetime") == [
+        (shop.cote, day) for day in days
+    ]
+    assert given_back(world, guest.intent_id) == []
+
+
 def test_it_does_not_move_to_a_tutor_who_is_away(world: World, shop: Shop) -> None:
     """Negative control: the other tutor has the same hours, and a time off."""
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
@@ -464,6 +478,26 @@ def test_a_hold_that_stepped_aside_for_nothing_stands_again(world: World, shop: 
     assert before["hold_expired"] is False
 
 
+def test_a_hold_that_stepped_aside_for_two_sessions_stays_given_up_when_one_of_them_is_booked(
+    world: World, shop: Shop
+) -> None:
+    """It is over both. The first cannot be booked, but the second has a part of the hold's time."""
+    guest = (
+        Guest(world)
+        .chooses(*(wanted(shop.course, start, tutor=shop.roy) for start in (TEN, ELEVEN)))
+        .starts()
+    )
+    lapse(world)
+    half = timedelta(minutes=30)
+    Guest(world, "rivale@exemple.ca").chooses(wanted(shop.course, TEN - half, tutor=shop.roy))
+    guest.drops(item=1).chooses(wanted(shop.course, TEN + half, 90, shop.roy)).pays()
+    assert [answer.status for answer in world.webhooks()] == [200]
+
+    assert rows(world, "SELECT start_datetime FROM appointments") == [(ELEVEN,)]
+    assert given_back(world, guest.intent_id) == [4500]
+    assert [(item["duration_min"], item["hold_expired"]) for item in guest.cart["items"]] == [(90, True)]
+
+
 def test_a_coupon_put_on_meanwhile_stays_with_the_rest_of_the_cart(world: World, shop: Shop) -> None:
     world.school.coupon("SAVE10")
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()
@@ -578,6 +612,28 @@ def test_a_refunded_checkout_stays_refunded_however_often_it_is_told(world: Worl
     world.reconcile()
 
     assert given_back(world, guest.intent_id) == [100]
+
+
+def test_a_second_payment_that_is_heard_of_again_is_owed_back_once(world: World, shop: Shop) -> None:
+    """The first time, the function died after it had owed the money and before it had finished the event."""
+    world.school.coupon("GRATUIT", "percent", "100")
+    guest = Guest(world).chooses(wanted(shop.course, TEN)).uses_coupon("GRATUIT").starts()
+    intent = world.stripe_client.v1.payment_intents.create(
+        {
+            "amount": 4500,
+            "currency": "cad",
+            "allowed_payment_method_types": ["card"],
+            "metadata": {"environment": "dev", "checkout_id": guest.checkout_id},
+        }
+    )
+    world.pay(intent.id)
+    (message,) = world.stripe.webhooks.take("payment_intent.succeeded")
+    for _ in range(2):
+        assert world.deliver(message).status == 200
+        world.connection.execute("UPDATE webhook_events SET processed_at = NULL")
+
+    assert rows(world, "SELECT payment_intent_id, amount_cents FROM refunds") == [(intent.id, 4500)]
+    assert given_back(world, intent.id) == [4500]
 
 
 def test_the_cart_of_a_wrong_payment_can_be_paid_rightly(world: World, shop: Shop) -> None:

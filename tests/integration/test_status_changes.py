@@ -274,6 +274,17 @@ def test_reactivating_into_an_occupied_time_is_refused(scene: Scene) -> None:
     )
 
 
+def test_reactivating_takes_nothing_back_where_nothing_was_credited(scene: Scene) -> None:
+    cancel(scene.world.connection, scene.admin, scene.id, None, "dev", scene.world.clock(), credit=False)
+    assert scene.balance() == "0.00"
+
+    done = reactivate(scene.world.connection, scene.admin, scene.id, "Erreur", scene.world.clock())
+
+    assert done.credit_cad == 0
+    assert scene.state() == ("scheduled", "scheduled", 1)
+    assert scene.balance() == "0.00"
+
+
 def test_reactivating_is_refused_when_the_credit_is_spent(scene: Scene) -> None:
     connection, now = scene.world.connection, scene.world.clock()
     cancel(connection, scene.admin, scene.id, None, "dev", now)

@@ -1,0 +1,126 @@
+"""Locks are taken in the order that ARCHITECTURE.md gives: who waits for the first has not taken the second yet.
+
+A rival holds the first. Once the operation waits for it, somebody else takes the second without waiting.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from adapters.stripe_payments import stripe_payments
+from domain.checkout.settle import settle
+from domain.scheduling import claims
+from tests.conftest import Database
+from tests.support.guest import Guest
+from tests.support.race import at_once, until_blocked, while_locked
+from tests.support.school import School
+from tests.support.world import MONDAY_NOON, World, toronto, wanted
+
+NOW = MONDAY_NOON
+HOUR = timedelta(hours=1)
+
+
+def is_free_while_waiting(
+    url: str, operation: Callable[[Connection[Any]], object], first: LiteralString, second: LiteralString
+) -> bool:
+    """Whether nobody has locked the rows of `second` when the operation waits for those of `first`."""
+
+    def look() -> bool:
+        with psycopg.connect(url) as watcher, psycopg.connect(url) as other:
+            watcher.autocommit = True
+            until_blocked(watcher, 1)
+            try:
+                other.execute(f"{second} FOR UPDATE NOWAIT")
+            except psycopg.errors.LockNotAvailable:
+                return False
+            finally:
+                other.rollback()
+                rival.rollback()
+            return True
+
+    with psycopg.connect(url) as rival, psycopg.connect(url) as mover:
+        rival.execute(f"{first} FOR UPDATE")
+        _, free = at_once(partial(operation, mover), look)
+        return free.result() is True
+
+
+@pytest.fixture
+def school(database: Database) -> Iterator[School]:
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        yield School(connection)
+
+
+def test_tutors_are_locked_by_id_however_they_are_named_and_stored(
+    school: School, database: Database
+) -> None:
+    high, low = UUID(int=2), UUID(int=1)
+    for tutor, name in ((high, "Mme Haute"), (low, "M. Bas")):  # the table has the higher first
+        school.connection.execute(
+            "INSERT INTO users (id, email, first_name, last_name, role) VALUES (%s, %s, 'T', 'E', 'tutor')",
+            (tutor, f"{tutor.int}@exemple.ca"),
+        )
+        school.connection.execute(
+            "INSERT INTO tutors (id, display_name, bio_fr, hourly_base_rate_cad) VALUES (%s, %s, '', 30)",
+            (tutor, name),
+        )
+
+    assert is_free_while_waiting(
+        database.url,
+        lambda connection: claims.lock_tutors(connection, [high, low]),
+        "SELECT FROM tutors WHERE display_name = 'M. Bas'",
+        "SELECT FROM tutors WHERE display_name = 'Mme Haute'",
+    )
+
+
+def test_expired_holds_are_cleared_by_start(school: School, database: Database) -> None:
+    tutor = school.tutor()
+    for start in (toronto(20, 11), toronto(20, 10)):  # the table has the later first
+        school.claim(tutor, start, start + HOUR, NOW)
+    wanted_claim = claims.Claim(UUID(int=9), tutor, toronto(20, 10), toronto(20, 12))
+
+    assert is_free_while_waiting(
+        database.url,
+        lambda connection: claims.clear_expired(connection, wanted_claim, NOW),
+        "SELECT FROM time_claims WHERE lower(during) = '2027-01-20 10:00 America/Toronto'",
+        "SELECT FROM time_claims WHERE lower(during) = '2027-01-20 11:00 America/Toronto'",
+    )
+
+
+def settles(guest: Guest) -> UUID | None:
+    payment = stripe_payments().find_intent(guest.intent_id)
+    with psycopg.connect(guest.world.connection.info.dsn, autocommit=True) as connection:
+        return settle(connection, UUID(guest.checkout_id), payment, "dev", guest.world.clock())
+
+
+@pytest.fixture
+def payer(world: World) -> Guest:
+    course = world.school.course()
+    world.school.tutor(course)
+    return Guest(world).chooses(wanted(course, toronto(20, 10))).starts().pays()
+
+
+def test_a_settlement_locks_its_tutors_before_their_time(world: World, payer: Guest) -> None:
+    assert is_free_while_waiting(
+        world.connection.info.dsn,
+        lambda _: settles(payer),
+        "SELECT FROM tutors",
+        "SELECT FROM time_claims",
+    )
+    assert world.count("appointments") == 1
+
+
+def test_two_settlements_of_a_checkout_whose_cart_is_gone_make_one_order(world: World, payer: Guest) -> None:
+    """There is no cart to wait for: the checkout itself is what the second waits for."""
+    world.connection.execute("UPDATE checkouts SET cart_id = NULL")
+
+    with while_locked(world.connection.info.dsn, "SELECT FROM checkouts FOR UPDATE", 2) as let_go:
+        one, other, _ = at_once(partial(settles, payer), partial(settles, payer), let_go)
+
+    assert one.result() == other.result() is not None
+    assert (world.count("orders"), world.count("appointments")) == (1, 1)
