@@ -81,7 +81,7 @@ TABLE: dict[tuple[str, str], Row] = {
         ADMINISTRATORS, "DELIVERY", owner=202, body={}
     ),
     ("POST", "/v1/admin/webhooks/redeliveries/{redelivery_id}/stop"): Row(ADMINISTRATORS, "REDELIVERY"),
-    ("POST", "/v1/admin/webhooks/endpoints/{name}/pause"): Row(ADMINISTRATORS, "ENDPOINT"),
+    ("POST", "/v1/admin/webhooks/endpoints/{name}/pause"): Row(ADMINISTRATORS, "ENDPOINT", owner=422),
     ("POST", "/v1/admin/webhooks/endpoints/{name}/resume"): Row(ADMINISTRATORS, "ENDPOINT", body={}),
     # Make.com has no address here: the administrator learns that, a stranger does not.
     ("POST", "/v1/admin/webhooks/endpoints/{name}/test"): Row(ADMINISTRATORS, "ENDPOINT", owner=422),

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from adapters.make import headers_of, read_retry_after, signing_secrets
 from adapters.posting import Misconfigured, checked_address, split
 from domain.webhooks.delivery import Delivery, Failure
-from domain.webhooks.retries import LONGEST_RETRY_AFTER, RETRY_DELAYS, delay_after
+from domain.webhooks.retries import LONGEST_RETRY_AFTER, OVERLOADED_WAIT, RETRY_DELAYS, delay_after
 
 NOW = datetime(2027, 1, 18, 17, tzinfo=UTC)
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -38,10 +38,13 @@ def test_no_retry_comes_earlier_than_the_receiver_asked_over_ten_thousand_draws(
 
 def assert_not_earlier_than_asked(attempt: int, draw: float, seconds: int) -> None:
     asked = timedelta(seconds=seconds)
-    failure = Failure("429", "http_4xx", 429, retry_after=asked)
-    delay = delay_after(attempt, failure, draw)
-    least = max(RETRY_DELAYS[attempt - 1], min(asked, LONGEST_RETRY_AFTER))
-    assert least <= delay <= least * 1.2
+    for failure, floor in (
+        (Failure("429", "http_4xx", 429, retry_after=asked), OVERLOADED_WAIT),
+        (Failure("503", "http_5xx", 503, retry_after=asked), timedelta()),
+    ):
+        delay = delay_after(attempt, failure, draw)
+        least = max(RETRY_DELAYS[attempt - 1], floor, min(asked, LONGEST_RETRY_AFTER))
+        assert least <= delay <= least * 1.2
 
 
 @given(attempts, draws)

@@ -56,6 +56,7 @@ TABLES = (
     "webhook_attempts",
     "webhook_endpoints",
     "webhook_events",
+    "webhook_lanes",
     "webhook_redeliveries",
 )
 
