@@ -14,28 +14,20 @@ from uuid import uuid4
 
 import psycopg
 
-from adapters import stripe_payments
 from adapters.make import MakeReceiver
 from adapters.sqs import nudged_queue
-from bench.stage import migrated_database
+from bench.stage import WallClock, a_shop
 from bench.table import Row
 from bench.timing import p95
 from bench.webhooks import DISPATCHERS, answering, black_hole, point_at
 from domain.clock import TORONTO
 from domain.webhooks.dispatch import dispatch
-from local.stripe_double import StripeDouble
-from tests.support.school import School
 from tests.support.student import Student
-from tests.support.world import Clock, World, wanted
+from tests.support.world import World, wanted
 
 BLOCKS, PURCHASES = 6, 20
 SLACK_MS = 10
 NUDGE_MS = 300
-
-
-class WallClock(Clock):
-    def __call__(self) -> datetime:
-        return datetime.now(UTC)
 
 
 @dataclass
@@ -61,7 +53,7 @@ def quietest_p95(blocks: list[list[float]]) -> float:
 def rows() -> Iterable[Row]:
     """Blocks of purchases in turn, so that a busy moment of the machine is everybody's."""
     healthy, silent, doubly_silent = Times(), Times(), Times()
-    with a_shop() as world, answering() as make, answering() as queue, black_hole() as hole:
+    with a_shop(WallClock()) as world, answering() as make, answering() as queue, black_hole() as hole:
         for _ in range(BLOCKS):
             for times, make_url, queue_url in (
                 (healthy, make, queue),
@@ -114,28 +106,6 @@ def timed(action: Callable[[], object]) -> float:
     began = perf_counter()
     action()
     return (perf_counter() - began) * 1000
-
-
-@contextmanager
-def a_shop() -> Iterator[World]:
-    """A database, a Stripe double and the handlers' configuration, on the clock of the wall."""
-    with migrated_database() as url, StripeDouble.running(clock=time.time) as stripe:
-        os.environ |= {
-            "ENVIRONMENT": "dev",
-            "STRIPE_SECRET_KEY": stripe.secret_key,
-            "STRIPE_PUBLISHABLE_KEY": stripe.publishable_key,
-            "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
-            "STRIPE_API_BASE": stripe.url,
-            "AWS_DEFAULT_REGION": "ca-central-1",
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "CHECKOUTS_PER_MINUTE": "100000",
-            "CART_ADDS_PER_HOUR": "100000",
-        }
-        stripe_payments.stripe_payments.cache_clear()
-        with psycopg.connect(url, autocommit=True) as connection:
-            yield World(WallClock(), connection, stripe, School(connection))
-        stripe_payments.stripe_payments.cache_clear()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-NEWEST_MIGRATION = "0037_pace_and_expiry"
+NEWEST_MIGRATION = "0038_growth"
 
 GUARDS = (
     "time_claims_one_owner_per_minute",

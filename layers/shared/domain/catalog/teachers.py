@@ -31,10 +31,13 @@ def ask_teachers(
         """
         SELECT tutor.id AS tutor_id, tutor.display_name, users.email::text, tutor.hourly_base_rate_cad
           FROM tutors AS tutor JOIN users ON users.id = tutor.id
-         WHERE tutor.id = ANY(%(tutor_ids)s)
-            OR tutor.id IN (SELECT tutor_id FROM time_claims WHERE id = ANY(%(claim_ids)s))
-            OR tutor.active AND tutor.id IN (
-                   SELECT tutor_id FROM tutor_courses WHERE course_id = ANY(%(course_ids)s) AND active)
+         WHERE tutor.id = ANY(ARRAY(
+               SELECT unnest(%(tutor_ids)s::uuid[])
+                UNION ALL
+               SELECT tutor_id FROM time_claims WHERE id = ANY(%(claim_ids)s)
+                UNION ALL
+               SELECT tutor_id FROM tutor_courses JOIN tutors ON tutors.id = tutor_id AND tutors.active
+                WHERE course_id = ANY(%(course_ids)s) AND tutor_courses.active))
          ORDER BY tutor.priority, tutor.created_at, tutor.id
         """,
         {"tutor_ids": list(tutor_ids), "course_ids": list(course_ids), "claim_ids": list(claim_ids)},

@@ -205,8 +205,10 @@ def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) ->
            AND (checkouts.user_id = %(user_id)s
                 OR checkouts.cart_id = cart.id
                    AND (%(user_id)s::uuid IS NOT NULL OR checkouts.session_hash = %(session_hash)s))
-           AND NOT EXISTS (SELECT FROM cart_items AS item WHERE item.cart_id = cart.id
-                              AND (item.created_at > settled_at OR item.removed_at > settled_at))
+           AND NOT EXISTS (SELECT FROM cart_items AS item
+                            WHERE item.cart_id = cart.id AND item.removed_at IS NULL AND item.created_at > settled_at)
+           AND NOT EXISTS (SELECT FROM cart_items AS item
+                            WHERE item.cart_id = cart.id AND item.removed_at > settled_at)
          ORDER BY settled_at DESC, order_number DESC LIMIT 1
         """,
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "since": since},
@@ -273,9 +275,8 @@ def end_sign_ins(connection: Connection[Any], user_id: UUID, now: datetime) -> N
     """No checkout signs this person in any more."""
     connection.execute(
         """
-        UPDATE checkouts SET signed_in_at = %(now)s FROM orders
-         WHERE orders.user_id = %(user_id)s AND orders.id = checkouts.order_id AND account_created
-           AND signed_in_at IS NULL
+        UPDATE checkouts SET signed_in_at = %(now)s
+         WHERE user_id = %(user_id)s AND account_created AND signed_in_at IS NULL
         """,
         {"user_id": user_id, "now": now},
     )
@@ -285,19 +286,19 @@ def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
     """The cookies that this person bought with, or was paying with before they signed in, read no checkout any more.
 
     Nor do the secrets of their payments read an order: they stand in the addresses that a browser remembers.
+
+    An order is as old as its checkout is settled, so that those whose checkouts were deleted are not looked at.
     """
     connection.execute(
         """
-        WITH theirs AS MATERIALIZED (
-            SELECT checkouts.id FROM orders JOIN checkouts ON checkouts.order_id = orders.id
-             WHERE orders.user_id = %(user_id)s
-             UNION ALL
-            SELECT checkouts.id FROM carts JOIN checkouts ON checkouts.cart_id = carts.id
-             WHERE carts.user_id = %(user_id)s AND status NOT IN ('open', 'processing'))
         UPDATE checkouts
            SET session_hash = NULL, client_secret_hash = CASE WHEN order_id IS NULL THEN client_secret_hash END
-          FROM theirs
-         WHERE checkouts.id = theirs.id
+         WHERE (order_id = ANY(ARRAY(
+                    SELECT id FROM orders
+                     WHERE user_id = %(user_id)s
+                       AND created_at >= (SELECT min(settled_at) FROM checkouts WHERE status = 'settled')))
+                OR cart_id = (SELECT id FROM carts WHERE user_id = %(user_id)s)
+                   AND status NOT IN ('open', 'processing'))
            AND (session_hash IS NOT NULL OR (order_id IS NOT NULL AND client_secret_hash IS NOT NULL))
         """,
         {"user_id": user_id},

@@ -38,13 +38,16 @@ def delete_ended(connection: Connection[Any], now: datetime, at_most: int) -> in
     """
     return connection.execute(
         """
-        WITH ended AS MATERIALIZED (
+        WITH paid AS MATERIALIZED (
+            SELECT id FROM checkouts WHERE status IN ('settled', 'refunded') AND settled_at < %(paid_until)s
+             ORDER BY settled_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED),
+        abandoned AS MATERIALIZED (
             SELECT id FROM checkouts
-             WHERE (status IN ('settled', 'refunded') AND settled_at < %(paid_until)s)
-                OR (status IN ('failed', 'cancelled') AND expires_at < %(abandoned_until)s
-                    AND (payment_intent_id IS NULL OR intent_closed_at IS NOT NULL))
-             ORDER BY expires_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
-        DELETE FROM checkouts USING ended WHERE checkouts.id = ended.id
+             WHERE status IN ('failed', 'cancelled') AND expires_at < %(abandoned_until)s
+               AND (payment_intent_id IS NULL OR intent_closed_at IS NOT NULL)
+             ORDER BY expires_at LIMIT %(at_most)s - (SELECT count(*) FROM paid) FOR UPDATE SKIP LOCKED)
+        DELETE FROM checkouts USING (SELECT id FROM paid UNION ALL SELECT id FROM abandoned) AS ended
+         WHERE checkouts.id = ended.id
         """,
         {
             "paid_until": now - KEPT_ONCE_PAID,

@@ -42,6 +42,7 @@ def bring_in_line(connection: Connection[Any], order_id: UUID, now: datetime) ->
         _fill(connection, order_id, fact, now)
     credit.raise_promised(connection, order_id, user_id, now)
     queries.supersede_returned(connection, order_id)
+    queries.note_undone(connection, order_id)
     queries.apply_to_order(connection, order_id, now)
 
 

@@ -77,10 +77,23 @@ def undo_dead(connection: Connection[Any], order_id: UUID, now: datetime) -> Non
         """
         UPDATE line_returns SET undone_at = %(now)s
          WHERE undone_at IS NULL AND order_item_id IN (SELECT id FROM order_items WHERE order_id = %(order_id)s)
-           AND (refund_id IN (SELECT id FROM refunds WHERE status IN ('failed', 'superseded'))
-                OR dispute_id IN (SELECT stripe_dispute_id FROM payment_disputes WHERE NOT takes_money(status)))
+           AND (EXISTS (SELECT FROM refunds WHERE id = refund_id AND status IN ('failed', 'superseded'))
+                OR EXISTS (SELECT FROM payment_disputes
+                            WHERE stripe_dispute_id = dispute_id AND NOT takes_money(status)))
         """,
         {"order_id": order_id, "now": now},
+    )
+
+
+def note_undone(connection: Connection[Any], order_id: UUID) -> None:
+    """Refunds of an order that came to nothing and stand in no line: nobody has to look at them again (0038)."""
+    connection.execute(
+        """
+        UPDATE refunds SET undone = true
+         WHERE order_id = %(order_id)s AND status IN ('failed', 'superseded') AND NOT undone
+           AND NOT EXISTS (SELECT FROM line_returns WHERE refund_id = refunds.id AND undone_at IS NULL)
+        """,
+        {"order_id": order_id},
     )
 
 
@@ -186,8 +199,9 @@ def drop_dead_beyond(connection: Connection[Any], order_id: UUID) -> None:
         """
         DELETE FROM over_returns
          WHERE order_id = %(order_id)s AND resolved_at IS NULL
-           AND (refund_id IN (SELECT id FROM refunds WHERE status IN ('failed', 'superseded'))
-                OR dispute_id IN (SELECT stripe_dispute_id FROM payment_disputes WHERE NOT takes_money(status)))
+           AND (EXISTS (SELECT FROM refunds WHERE id = refund_id AND status IN ('failed', 'superseded'))
+                OR EXISTS (SELECT FROM payment_disputes
+                            WHERE stripe_dispute_id = dispute_id AND NOT takes_money(status)))
         """,
         {"order_id": order_id},
     )
@@ -337,8 +351,8 @@ def select_unsettled_orders(connection: Connection[Any], since: datetime, at_mos
            AND NOT EXISTS (SELECT FROM line_returns WHERE refund_id = refunds.id)
            AND NOT EXISTS (SELECT FROM over_returns WHERE refund_id = refunds.id)
          UNION
-        SELECT order_id FROM refunds JOIN line_returns ON refund_id = refunds.id AND undone_at IS NULL
-         WHERE status IN ('failed', 'superseded')
+        SELECT order_id FROM refunds
+         WHERE status IN ('failed', 'superseded') AND NOT undone AND order_id IS NOT NULL
          LIMIT %(at_most)s
         """,
         {"since": since, "at_most": at_most},
