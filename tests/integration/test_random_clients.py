@@ -31,6 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from domain.returns.bring_in_line import bring_all_in_line
 from functions.hold_cleanup import app as hold_cleanup
 from local.stripe_double.faults import Kind
 from tests.support.audit import audit, closing_audit
@@ -230,6 +231,8 @@ class RandomClients(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         if self.world.clock.now < toronto(20, 12):
             self.world.clock.advance(minutes=minutes)
+            # What the schedule does each minute: an order's lines hear of a refund that Stripe refused.
+            bring_all_in_line(self.world.connection, self.world.clock(), lambda: True)
 
     @rule()
     def expired_holds_are_swept(self) -> None:
