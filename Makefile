@@ -1,6 +1,6 @@
 # Each target is one readable line. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test audit soak histories simulate mutants browser check bench format lock openapi webhooks deliveries over-returns build events deploy clean
+.PHONY: help run test audit soak histories simulate faults mutants browser check bench format lock openapi webhooks deliveries over-returns build events deploy clean
 
 UV ?= $(shell command -v uv || echo .tools/uv/bin/uv)
 PY := .venv/bin/python
@@ -43,6 +43,9 @@ mutants: export MUTANTS ?= 200
 mutants: export SEED ?= 1
 mutants: .venv/dev.stamp ## 200 small changes to the core, half an hour; would the tests notice? (MUTANTS, SEED)
 	$(PY) -m local.mutants
+
+faults: .venv/dev.stamp ## clients buy while PostgreSQL fails them in eight ways, eight minutes (ROUNDS=3, CLIENTS, SEED, PROXY=on)
+	$(PY) -m tests.faults
 
 browser: .venv/run.stamp .tools/browser.stamp ## a guest buys in Chromium, from a page on another port (CHROMIUM=/usr/bin/chromium)
 	STACK_PYTHON=$(CURDIR)/$(PY) .tools/browser/bin/python -m pytest -q -p no:cacheprovider --noconftest -c /dev/null --rootdir . tests/browser

@@ -42,10 +42,6 @@ SMALL = 8
 
 EXEMPT = {
     "at night: guest carts deleted": "looks at the carts of a month; an index would make each change of one dearer",
-    "deliveries, by a rare status": "compares texts, which no index helps",
-    "deliveries that wait for somebody": "compares texts, which no index helps",
-    "deliveries, of an order": "reads what events say, which no index helps",
-    "deliveries, of a person": "reads what events say, which no index helps",
 }
 """What has no bar, and why."""
 

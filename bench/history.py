@@ -318,7 +318,7 @@ TOLD: tuple[LiteralString, ...] = (
     """,
     """
     INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status, attempts, next_attempt_at,
-                        created_at, delivered_at, endpoint)
+                        created_at, delivered_at, endpoint, about_user, about_order)
     SELECT pg_temp.event_id(told_at, key), type, key, ordering_key, place,
            CASE WHEN told_at > %(now)s - interval '89 days' THEN convert_to(jsonb_build_object(
                'type', type, 'event_id', pg_temp.event_id(told_at, key), 'sequence', place, 'environment', 'dev',
@@ -326,7 +326,7 @@ TOLD: tuple[LiteralString, ...] = (
                    'order_id', order_id, 'user_id', student_id, 'item_count', 1,
                    'total_cad', to_char(45 - discount, 'FM990.00'), 'appointment_id', id,
                    'said', repeat('x', 400)))::text, 'UTF8') END,
-           'delivered', 1, told_at, told_at, told_at + interval '20 seconds', area
+           'delivered', 1, told_at, told_at, told_at + interval '20 seconds', area, student_id, order_id
       FROM told ORDER BY told_at, place
     """,
     """

@@ -158,6 +158,7 @@ def administer(scene: Scene) -> None:
         ", by a rare type": {"type": "course.updated"},
         ", by status": {"status": "delivered"},
         ", by a rare status": {"status": "exhausted"},
+        ", cancelled": {"status": "cancelled"},
         ", by address": {"endpoint": "BOOKING"},
         ", by a rare address": {"endpoint": "TICKET"},
         ", of a month": {"from": (scene.now - 30 * DAY).isoformat(), "to": scene.now.isoformat()},

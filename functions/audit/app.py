@@ -6,12 +6,16 @@ from typing import Any
 
 from adapters import database
 from adapters.jobs import job, logger, report, run_time
+from adapters.patience import waiting_at_most
 from domain.audit.audit import audit
+
+LONGEST_SECONDS = 290.0  # for one answer: it reads everything
 
 
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    findings = audit(database.connection_for_jobs(), run_time(event))
+    with waiting_at_most(LONGEST_SECONDS):
+        findings = audit(database.connection_for_jobs(), run_time(event))
     for finding in findings:
         logger.error(
             "audit finding",

@@ -1,13 +1,17 @@
 """Each operation that writes several rows writes all of them or none: when the last cannot be written, none stays."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
-from tests.support.operations import OPERATIONS, Shop
+from tests.support.browser import Answer
+from tests.support.guest import Guest
+from tests.support.operations import OPERATIONS, TEN, Shop
+from tests.support.people import PASSWORD, account, signed_in
 from tests.support.tables import contents
 from tests.support.victim import every_writer_of, writers
-from tests.support.world import World
+from tests.support.world import World, wanted
 
 LAST = {
     "settle._settle": "INSERT ON outbox",
@@ -75,3 +79,81 @@ def test_what_cannot_be_told_is_not_done(name: str, world: World) -> None:
 
     assert said != answered
     assert contents(world.connection, besides) == before
+
+
+NEW_PASSWORD = {"password": "Autre-phrase-de-passe-34", "password_confirmation": "Autre-phrase-de-passe-34"}
+
+
+def starting_to_pay_with_a_coupon(shop: Shop) -> Callable[[], Answer]:
+    shop.world.school.coupon("MERCI")
+    return Guest(shop.world).chooses(wanted(shop.course, TEN)).uses_coupon("MERCI").sends_form
+
+
+def taking_out(shop: Shop) -> Callable[[], Answer]:
+    guest = Guest(shop.world).chooses(wanted(shop.course, TEN))
+    item = guest.cart["items"][0]["id"]
+    return lambda: guest.browser.delete(f"/v1/cart/items/{item}")
+
+
+def putting_a_coupon_on_no_cart(shop: Shop) -> Callable[[], Answer]:
+    shop.world.school.coupon("MERCI")
+    browser = shop.world.browser()
+    return lambda: browser.put("/v1/cart/coupon", {"code": "MERCI"})
+
+
+def changing_a_profile(shop: Shop) -> Callable[[], Answer]:
+    account(shop.world)
+    browser = signed_in(shop.world)
+    return lambda: browser.patch("/v1/me", {"first_name": "Zoée"})
+
+
+def changing_a_password(shop: Shop) -> Callable[[], Answer]:
+    account(shop.world)
+    browser = signed_in(shop.world)
+    return lambda: browser.post("/v1/me/password", {"current_password": PASSWORD, **NEW_PASSWORD})
+
+
+def asking_for_a_reset(shop: Shop) -> Callable[[], Answer]:
+    account(shop.world)
+    browser = shop.world.browser()
+    return lambda: browser.post("/v1/auth/password-reset", {"email": "zoe@exemple.ca"})
+
+
+def using_a_reset(shop: Shop) -> Callable[[], Answer]:
+    account(shop.world)
+    signed_in(shop.world)
+    browser = shop.world.browser()
+    assert browser.post("/v1/auth/password-reset", {"email": "zoe@exemple.ca"}).status == 202
+    (told,) = shop.world.rows(
+        "SELECT convert_from(body, 'UTF8')::json->'payload'->>'reset_token' AS token FROM outbox"
+    )
+    return lambda: browser.post("/v1/auth/password-reset/confirm", {"token": told["token"], **NEW_PASSWORD})
+
+
+REQUESTS: dict[str, tuple[Callable[[Shop], Callable[[], Answer]], str, int]] = {
+    "start to pay, with a coupon": (starting_to_pay_with_a_coupon, "INSERT ON coupon_reservations", 201),
+    "take a session out": (taking_out, "UPDATE ON carts", 200),
+    "put a coupon on no cart": (putting_a_coupon_on_no_cart, "UPDATE ON carts", 200),
+    "change a profile": (changing_a_profile, "INSERT ON audit_log", 200),
+    "change a password": (changing_a_password, "INSERT ON auth_sessions", 200),
+    "ask for a reset": (asking_for_a_reset, "INSERT ON outbox", 202),
+    "use a reset": (using_a_reset, "UPDATE ON auth_sessions", 204),
+}
+"""Other requests that write several rows: how one is made ready, the last row that it writes, and its answer."""
+
+
+@pytest.mark.parametrize("what", REQUESTS)
+def test_a_request_that_cannot_be_done_whole_is_not_done(what: str, world: World) -> None:
+    get_ready, last, answered = REQUESTS[what]
+    ask = get_ready(Shop.of(world))
+    every_writer_of(world.connection, last)
+    before = contents(world.connection, NOTES)
+
+    assert ask().status == 500
+
+    assert writers(world.connection) > 0
+    assert contents(world.connection, NOTES) == before
+    world.connection.execute(
+        f"DROP TRIGGER ends ON {last.split()[-1]}"
+    )  # what was in its way is taken out of it
+    assert ask().status == answered

@@ -2,19 +2,22 @@
 
 import io
 import json
+import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from random import Random
 from types import ModuleType
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters import database as adapter
-from adapters import http
+from adapters import http, patience
 from adapters.jobs import RunFailed
 from domain.audit.audit import audit as take_stock
 from functions.appointment_completion import app as appointment_completion
@@ -25,9 +28,13 @@ from functions.reminders import app as reminders
 from functions.retention import app as retention
 from functions.webhook_dispatch import app as webhook_dispatch
 from tests.conftest import Database
+from tests.faults.line import Lines, Moment, between
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import CONTEXT, Answer
-from tests.support.world import World, toronto, wanted
+from tests.support.guest import Guest
+from tests.support.local_stack import wait_until
+from tests.support.race import until_blocked
+from tests.support.world import World, form, toronto, wanted
 
 TEN = toronto(20, 10)
 EVENT = f"evt_{0:032x}"
@@ -178,11 +185,11 @@ def test_who_waits_for_a_stuck_lock_is_told_in_time_and_nothing_happens_later(
 def test_a_purchase_that_waits_keeps_no_lease_and_goes_on_afterwards(world: World, course: UUID) -> None:
     student = BookedStudent.of(world, wanted(course, TEN))
     student.browser.post("/v1/cart/items", {"items": [wanted(course, toronto(21, 10))]})
-    form = {"billing": {"address": "1, rue Un", "city": "Laval", "province": "QC", "country": "CA"}}
+    sent = {"billing": {"address": "1, rue Un", "city": "Laval", "province": "QC", "country": "CA"}}
     with locked(world, "LOCK TABLE checkouts"):
-        assert unavailable(student.browser.post("/v1/checkout", form, idempotency_key="achat-1"))
+        assert unavailable(student.browser.post("/v1/checkout", sent, idempotency_key="achat-1"))
 
-    assert student.browser.post("/v1/checkout", form, idempotency_key="achat-1").status == 201
+    assert student.browser.post("/v1/checkout", sent, idempotency_key="achat-1").status == 201
 
 
 @pytest.mark.usefixtures("hurried")
@@ -205,6 +212,174 @@ def test_a_run_that_waits_fails_without_quoting_the_server_and_the_next_does_its
     assert failed.value.__cause__ is None
     assert failed.value.__suppress_context__
     assert hold_cleanup.lambda_handler(event, CONTEXT) == {"expired_holds_deleted": 1}
+
+
+# --- A connection that ends while something is asked ------------------------------------------------------------
+
+
+@pytest.fixture
+def lines(configured: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+    """A way to the database that can be cut."""
+    address = conninfo_to_dict(configured.url)
+    with between((str(address["host"]), int(address["port"] or 5432))) as lines:
+        for name, url in configured.settings.items():
+            through = make_conninfo(
+                url, host="127.0.0.1", port=lines.port, sslmode="disable", gssencmode="disable"
+            )
+            monkeypatch.setenv(name, through)
+        adapter.disconnect()
+        yield lines
+        adapter.disconnect()
+
+
+def meanwhile(world: World, statement: str, strike: Callable[[], None], act: Callable[[], object]) -> None:
+    """Do it while somebody keeps a lock, and strike once it waits for that lock."""
+    with ThreadPoolExecutor(1) as other, locked(world, statement):
+
+        def wait_and_strike() -> None:
+            until_blocked(world.connection, 1)
+            strike()
+
+        struck = other.submit(wait_and_strike)
+        act()
+        struck.result()
+
+
+def at_work(world: World) -> int:
+    rows = world.rows(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'booking%%'"
+        " AND state <> 'idle'"
+    )
+    return len(rows)
+
+
+@pytest.mark.parametrize(("moment", "prepared"), [("asked", "on"), ("half", "on"), ("asked", "off")])
+def test_nothing_appears_of_a_request_whose_connection_was_cut_while_it_waited(
+    world: World, course: UUID, lines: Lines, moment: Moment, prepared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the server hears that it was cut or not. Behind RDS Proxy no statement is prepared, and it hears."""
+    monkeypatch.setenv("DATABASE_PREPARED_STATEMENTS", prepared)
+    browser = world.browser()
+    assert browser.get("/v1/courses").status == 200
+    answers: list[Answer] = []
+
+    def add() -> None:
+        answers.append(browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}))
+        assert at_work(world) == 0
+
+    meanwhile(world, "LOCK TABLE time_claims", lambda: lines.cut_those_asking(moment), add)
+
+    assert unavailable(answers[0])
+    assert (world.count("time_claims"), world.count("cart_items")) == (0, 0)
+    assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
+
+
+def test_nothing_appears_of_a_run_whose_connection_was_cut_while_it_waited(
+    world: World, lines: Lines
+) -> None:
+    tutor = world.school.tutor(world.school.course())
+    world.school.claim(tutor, TEN, toronto(20, 11), expires_at=world.clock())
+    event = {"time": world.clock().isoformat()}
+
+    def clean_up() -> None:
+        with pytest.raises(RunFailed):
+            hold_cleanup.lambda_handler(event, CONTEXT)
+        assert at_work(world) == 0
+
+    meanwhile(world, "LOCK TABLE time_claims", lambda: lines.cut_those_asking("half"), clean_up)
+
+    assert world.count("time_claims") == 1
+    assert hold_cleanup.lambda_handler(event, CONTEXT) == {"expired_holds_deleted": 1}
+
+
+def test_an_answer_that_could_not_be_kept_leaves_the_key_free(
+    world: World, course: UUID, lines: Lines
+) -> None:
+    """Whoever comes again with it is not told to wait for somebody who has given up."""
+    guest = Guest(world).chooses(wanted(course, TEN))
+    stripe = world.stripe.faults.add("stall", method="POST", path="/v1/payment_intents")
+
+    def cut_at_the_end() -> None:
+        assert stripe.reached.wait(10)
+        with locked(world, "LOCK TABLE idempotency_keys"):
+            stripe.release()
+            until_blocked(world.connection, 1)
+            (waiting,) = world.rows(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            lines.cut_those_asking("half")
+            wait_until(lambda: not world.rows("SELECT FROM pg_stat_activity WHERE pid = %s", waiting["pid"]))
+
+    with ThreadPoolExecutor(1) as other:
+        struck = other.submit(cut_at_the_end)
+        first = guest.browser.post("/v1/checkout", form(guest.email), idempotency_key="achat-1")
+        struck.result()
+    again = guest.browser.post("/v1/checkout", form(guest.email), idempotency_key="achat-1")
+
+    assert unavailable(first)
+    assert again.status == 201, again.text
+    assert world.count("checkouts") == 1
+
+
+def test_a_process_that_has_the_number_of_one_that_was_left_goes_on(world: World) -> None:
+    """As after a server was started again: it is younger than our connection was."""
+    adapter.connection()
+    kept = adapter._all_kept()["DATABASE_URL"]
+    with psycopg.connect(os.environ["DATABASE_URL"]) as younger:
+        kept.backend, kept.opened_at = younger.info.backend_pid, kept.opened_at - 3600
+        kept.connection.close()
+        adapter.connection()
+
+        assert younger.execute("SELECT 1").fetchone() == (1,)
+
+
+# --- A connection that nothing comes through any more -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("newcomers", [False, True])
+def test_a_request_of_a_connection_gone_silent_is_told_in_time_and_the_next_is_answered(
+    world: World, course: UUID, lines: Lines, monkeypatch: pytest.MonkeyPatch, *, newcomers: bool
+) -> None:
+    """Nor is anything waited for twice where others do not get through either."""
+    browser = world.browser()
+    assert browser.get("/v1/courses").status == 200
+    lines.fall_silent(Random(1), 1.0, newcomers=newcomers)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(patience, "REQUEST_SECONDS", 0.5)
+        began = time.monotonic()
+        answer = browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]})
+        took = time.monotonic() - began
+
+    assert unavailable(answer), answer.text
+    assert 0.5 <= took < 0.5 + adapter.END_SECONDS + 1
+    lines.let_newcomers_in()
+    assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
+
+
+def test_a_run_of_a_connection_gone_silent_fails_and_the_next_does_its_work(
+    world: World, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = {"time": world.clock().isoformat()}
+    hold_cleanup.lambda_handler(event, CONTEXT)
+    lines.fall_silent(Random(1), 1.0, newcomers=False)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(patience, "JOB_SECONDS", 0.5)
+        with pytest.raises(RunFailed, match="ServerSilent"):
+            hold_cleanup.lambda_handler(event, CONTEXT)
+
+    assert hold_cleanup.lambda_handler(event, CONTEXT) == {"expired_holds_deleted": 0}
+
+
+def test_a_request_waits_for_the_database_so_long_altogether(world: World) -> None:
+    """Not so long for each answer: several that are late are late together."""
+    kept = adapter.connection()
+    with patience.waiting_at_most(5.0, 0.5):
+        kept.execute("SELECT pg_sleep(0.2)")
+        kept.execute("SELECT pg_sleep(0.2)")
+        with pytest.raises(patience.ServerSilent):
+            kept.execute("SELECT pg_sleep(0.2)")
+
+    assert adapter.connection().execute("SELECT 1").fetchone() == (1,)
 
 
 # --- A server that takes no writes ------------------------------------------------------------------------------

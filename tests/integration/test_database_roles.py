@@ -10,10 +10,16 @@ from local.configuration import ROLES
 from tests.conftest import Database
 
 LIMITS = {
-    "booking_web": ("8s", "3s", "8s", "8s"),
-    "booking_jobs": ("25s", "5s", "25s", "25s"),
+    "booking_web": ("8s", "3s", "8s", "8s", "250ms"),
+    "booking_jobs": ("25s", "5s", "25s", "25s", "250ms"),
 }
-SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+SETTINGS = (
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "transaction_timeout",
+    "client_connection_check_interval",
+)
 
 
 @pytest.mark.usefixtures("configured")

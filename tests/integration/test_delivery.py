@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from standardwebhooks import Webhook
 
+from adapters import sqs as sqs_adapter
 from adapters.make import make_receiver
 from adapters.make_routes import events_per_second, routes
 from adapters.sqs import nudged_queue, webhook_queue
@@ -139,6 +140,7 @@ def post(world: World, make: Receiver, sqs: str, monkeypatch: pytest.MonkeyPatch
     client = boto3.client("sqs")
     queue_url = client.create_queue(QueueName=uuid4().hex)["QueueUrl"]
     monkeypatch.setenv("WEBHOOK_QUEUE_URL", queue_url)
+    monkeypatch.setattr(sqs_adapter, "NUDGE_READ_SECONDS", 30)  # a busy machine answers late
     forget_queues()
     yield Post(world, make, client, queue_url)
     forget_queues()

@@ -16,7 +16,9 @@ from psycopg import Connection
 from adapters.stripe_payments import stripe_payments
 from domain.checkout.settle import settle
 from domain.scheduling import claims
+from domain.webhooks.outbox import record_facts
 from tests.conftest import Database
+from tests.support.delivering import Fact
 from tests.support.guest import Guest
 from tests.support.race import at_once, until_blocked, while_locked
 from tests.support.school import School
@@ -24,6 +26,9 @@ from tests.support.world import MONDAY_NOON, World, toronto, wanted
 
 NOW = MONDAY_NOON
 HOUR = timedelta(hours=1)
+
+LOCKED = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+TAKEN = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 def is_free_while_waiting(
@@ -124,3 +129,21 @@ def test_two_settlements_of_a_checkout_whose_cart_is_gone_make_one_order(world: 
 
     assert one.result() == other.result() is not None
     assert (world.count("orders"), world.count("appointments")) == (1, 1)
+
+
+def test_aggregates_that_are_told_of_are_locked_by_their_keys(school: School, database: Database) -> None:
+    keys = [f"thing:{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    facts = [type("Told", (Fact,), {"type": "booking.created"})(f"told:{key}", key) for key in reversed(keys)]
+    with psycopg.connect(database.url) as rival, psycopg.connect(database.url) as teller:
+        rival.execute(LOCKED, (keys[0],))
+
+        def look() -> list[str]:
+            with psycopg.connect(database.url, autocommit=True) as watcher:
+                until_blocked(watcher, 1)
+                taken = [key for key in keys[1:] if watcher.execute(TAKEN, (key,)).fetchone() == (False,)]
+            rival.rollback()
+            return taken
+
+        _, taken = at_once(lambda: record_facts(teller, facts, "dev", NOW), look)
+
+    assert taken.result() == []

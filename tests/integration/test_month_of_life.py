@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from random import Random, SystemRandom
 from time import perf_counter
 
-import psycopg
 import pytest
 import stripe
 
+from adapters import database
 from tests.support.life import make as make_com
 from tests.support.life.books import Books
 from tests.support.life.figures import table
@@ -52,7 +52,7 @@ def life(
     caplog.set_level(logging.ERROR, "psycopg")  # it warns of each death
     # The pauses of Stripe's library are not what is tried here.
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
-    monkeypatch.setattr(psycopg, "connect", Mortal.connect)
+    monkeypatch.setattr(database, "Timely", Mortal)
     seed = int(SEED) if SEED else SystemRandom().randrange(1_000_000)
     print(f"again with SEED={seed}")  # noqa: T201  pytest shows it when the test fails
     with receiving() as make:

@@ -1,7 +1,7 @@
 """Make down, switched off, slow or wrong: nothing is lost, and what waited leaves by itself (make-webhooks e.3)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import psycopg
@@ -10,6 +10,7 @@ import pytest
 from adapters.make import MakeReceiver
 from adapters.make_routes import routes
 from domain.webhooks import outcomes, replay
+from domain.webhooks.relay import Message, relay
 from domain.webhooks.retention import delete_unrecorded
 from tests.conftest import Database
 from tests.support.delivering import START, Delivering
@@ -267,3 +268,30 @@ def test_the_same_fact_told_a_thousand_times_is_one_event(delivering: Delivering
     delivering.now += timedelta(days=400)
     delivering.tell("booking.created", dedupe_key="booking.created:1")
     assert delivering.count("outbox") == 1
+
+
+# --- More than fits into one round ------------------------------------------------------------------------------
+
+
+def test_a_run_of_the_relay_takes_a_hundred_a_round_and_as_many_rounds_as_it_is_given(
+    delivering: Delivering,
+) -> None:
+    delivering.tell(*["booking.created"] * 230)
+
+    assert relay(delivering.connection, delivering, routes(), 5, delivering.now) == 100
+    assert relay(delivering.connection, delivering, routes(), 5, delivering.now, rounds=2) == 130
+    assert len({event_id for _, event_id in delivering.queue}) == len(delivering.queue) == 230
+
+
+def test_a_queue_that_takes_half_of_a_round_is_asked_for_no_other(delivering: Delivering) -> None:
+    delivering.tell(*["booking.created"] * 230)
+    calls: list[int] = []
+
+    class HalfFull:
+        def send(self, messages: Sequence[Message]) -> list[str]:
+            calls.append(len(messages))
+            return [message.event_id for message in messages[50:]]
+
+    assert relay(delivering.connection, HalfFull(), routes(), 5, delivering.now, rounds=3) == 50
+    assert calls == [100]
+    assert delivering.statuses() == {"enqueued": 50, "pending": 180}

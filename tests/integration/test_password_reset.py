@@ -45,7 +45,9 @@ def token_for(world: World, email: str = EMAIL) -> str:
     """The token that Make.com puts in its e-mail."""
     before = events(world)
     assert ask(world.browser(), email).status == 202
-    [event] = [event for event in events(world) if event not in before]  # of one instant: no order tells them apart
+    [event] = [
+        event for event in events(world) if event not in before
+    ]  # of one instant: no order tells them apart
     return str(event["payload"]["reset_token"])
 
 

@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
 from domain.audit.audit import look_for
 from domain.audit.findings import FINDINGS
-from local.stripe_double import StripeDouble
 
 ONLY_HERE: Mapping[str, str] = {
     "more sessions opened than accounts": """
@@ -35,24 +34,34 @@ ONLY_HERE: Mapping[str, str] = {
 ALL_FINDINGS: Mapping[str, str] = {**FINDINGS, **ONLY_HERE}
 
 
+class Stripe(Protocol):
+    """Who knows what is at Stripe: the double."""
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """Every object of a kind."""
+
+
 def audit(
-    connection: Connection[Any], stripe: StripeDouble, now: datetime, heard_of: Collection[str] = ()
+    connection: Connection[Any],
+    stripe: Stripe,
+    now: datetime,
+    heard_of: Collection[str] = (),
+    findings: Mapping[str, str] = ALL_FINDINGS,
 ) -> list[str]:
     """What does not fit at this moment. `heard_of`: the payments whose success was told to us and acknowledged."""
-    return [*_database(connection, now), *_stripe(connection, stripe), *_outcomes(connection, heard_of)]
+    found = [str(finding) for finding in look_for(connection, findings, now)]
+    return [*found, *_stripe(connection, stripe), *_outcomes(connection, heard_of)]
 
 
-def closing_audit(connection: Connection[Any], stripe: StripeDouble, now: datetime) -> list[str]:
+def closing_audit(
+    connection: Connection[Any], stripe: Stripe, now: datetime, findings: Mapping[str, str] = ALL_FINDINGS
+) -> list[str]:
     """What does not fit at the end: every payment has its outcome, every refund is made, the money adds up."""
     paid = [intent["id"] for intent in stripe.all("payment_intent") if intent["status"] == "succeeded"]
-    return [*audit(connection, stripe, now, paid), *_closed_books(connection, stripe)]
+    return [*audit(connection, stripe, now, paid, findings), *_closed_books(connection, stripe)]
 
 
-def _database(connection: Connection[Any], now: datetime) -> list[str]:
-    return [str(finding) for finding in look_for(connection, ALL_FINDINGS, now)]
-
-
-def _stripe(connection: Connection[Any], stripe: StripeDouble) -> Iterator[str]:
+def _stripe(connection: Connection[Any], stripe: Stripe) -> Iterator[str]:
     """Our rows against Stripe's objects."""
     intents = {intent["id"]: intent for intent in stripe.all("payment_intent")}
     for order in _rows(connection, "SELECT * FROM orders WHERE source = 'stripe'"):
@@ -104,7 +113,7 @@ def _outcomes(connection: Connection[Any], heard_of: Collection[str]) -> Iterato
             yield f"a payment with {outcomes[intent]} outcomes: {intent}"
 
 
-def _closed_books(connection: Connection[Any], stripe: StripeDouble) -> Iterator[str]:
+def _closed_books(connection: Connection[Any], stripe: Stripe) -> Iterator[str]:
     unpaid = """
         SELECT id, status FROM refunds
          WHERE status = 'pending' OR (status = 'failed' AND NOT made_elsewhere)

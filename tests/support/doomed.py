@@ -13,11 +13,9 @@ from datetime import datetime
 from multiprocessing import get_context
 from typing import Any
 
-import psycopg
 import stripe
-from psycopg import Connection
 
-from adapters import jobs
+from adapters import database, jobs, patience
 from domain.accounts import passwords
 from functions.payment_reconciliation import app as payment_reconciliation
 from tests.support.browser import CONTEXT, Browser
@@ -82,12 +80,12 @@ def _live(request: Request, steps: int, settings: Mapping[str, str]) -> None:
     passwords._hasher = QUICK
     fate = Fate(steps)
 
-    class Doomed(Connection[Any]):
+    class Doomed(patience.Timely):
         def wait[R](self, gen: Generator[Any, Any, R], *options: Any, **named: Any) -> R:
             fate.step()
             return super().wait(gen, *options, **named)
 
-    psycopg.connect = Doomed.connect
+    database.Timely = Doomed  # type: ignore[attr-defined]
     jobs.present = lambda: request.now
     stripe.RequestsClient.request = _counted(stripe.RequestsClient.request, fate)  # type: ignore[method-assign]
     request.send()

@@ -1,7 +1,7 @@
 """The one connection a container keeps to PostgreSQL (decisions 15, 23).
 
 Requests come as booking_web, schedules and the queue as booking_jobs: the server ends what either waits for too long
-(0034_roles.sql).
+(0034_roles.sql). What it still does for a connection that was left is ended here.
 """
 
 import select
@@ -14,13 +14,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from aws_lambda_powertools import Logger
 
+from adapters.patience import Timely, current, waiting_at_most
 from adapters.settings import optional_setting, setting
 
-CONNECT_TIMEOUT_SECONDS = 3
+END_SECONDS = 2.2
+"""How long it may take, once a request is given up, to end what the server still does for it."""
+
+NOTICED_AFTER_SECONDS = 0.5
+"""In what time a server has surely noticed that a client is gone: it looks twice (0039_gone_clients.sql)."""
+
+CONNECT_SECONDS = 3
+LEAST_TO_CONNECT_SECONDS = 2
+"""What an attempt to connect takes when nothing answers: with less time left it is not made."""
+
 PAUSE_BEFORE_SECOND_TRY_SECONDS = 0.2
 TRUSTED_FOR_SECONDS = 60.0
 """A connection unused for longer is asked whether it still works: a frozen container does not hear that it ended."""
+
+PREPARED_AFTER_USES = 5
 
 UNDELIVERED_FOR_MS = 5_000
 """What the server has not acknowledged for so long is lost, and the connection with it."""
@@ -29,11 +42,15 @@ READ_ONLY = "25006"
 TOO_LATE = ("25P03", "25P04")
 """The server ended a transaction that was left, or that took too long: psycopg does not call that operational."""
 
+logger = Logger()
+
 
 @dataclass
 class _Kept:
     connection: psycopg.Connection[Any]
+    opened_at: float
     used_at: float
+    backend: int
     in_transaction: bool = False
 
 
@@ -64,6 +81,20 @@ def transaction() -> Iterator[psycopg.Connection[Any]]:
             yield opened
         finally:
             kept.in_transaction = False
+
+
+def end_what_was_left() -> None:
+    """See to it that nothing of what is given up appears later: before anybody hears that it is.
+
+    A server does not notice that a client is gone while it works or waits for a lock.
+    """
+    for name, kept in list(_all_kept().items()):
+        if _was_left(kept.connection):
+            try:
+                with waiting_at_most(END_SECONDS, END_SECONDS):
+                    _connection(name)
+            except psycopg.Error as error:
+                logger.warning("backend not ended", extra={"error": type(error).__name__})
 
 
 def disconnect() -> None:
@@ -102,12 +133,54 @@ def description(error: psycopg.Error) -> dict[str, Any]:
 
 def _connection(name: str) -> psycopg.Connection[Any]:
     kept = _all_kept().get(name)
-    if kept is None or not (kept.in_transaction or _is_sound(kept)):
-        if kept is not None:
+    if kept is None:
+        return _open(name)
+    if not kept.in_transaction:
+        if _was_left(kept.connection):
+            return _open_instead(name, kept)
+        if not _is_sound(kept):
             kept.connection.close()
-        kept = _all_kept()[name] = _Kept(_connect(setting(name)), 0.0)
+            return _open(name)
     kept.used_at = time.time()
     return kept.connection
+
+
+def _open(name: str) -> psycopg.Connection[Any]:
+    opened, now = _connect(setting(name)), time.time()
+    _all_kept()[name] = _Kept(opened, now, now, opened.info.backend_pid)
+    return opened
+
+
+def _open_instead(name: str, left: _Kept) -> psycopg.Connection[Any]:
+    """Another connection, once what the server still did for the one that was left has ended.
+
+    RDS Proxy hides which process that was. The server is left the time to notice by itself that its client is gone.
+    """
+    left.connection.close()
+    if _is_behind_proxy():
+        time.sleep(NOTICED_AFTER_SECONDS)
+        return _open(name)
+    opened = _open(name)
+    try:
+        opened.execute(
+            """
+            SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+             WHERE pid = %(backend)s AND usename = current_user
+               -- its number may be that of a younger process of a server that was started again
+               AND clock_timestamp() - backend_start > make_interval(secs => %(age)s - 1)
+            """,
+            {"backend": left.backend, "age": time.time() - left.opened_at},
+        )
+    except psycopg.Error:
+        opened.close()
+        _all_kept()[name] = left  # to be ended by whoever connects next
+        raise
+    return opened
+
+
+def _was_left(connection: psycopg.Connection[Any]) -> bool:
+    """Whether it ended, or we left it, while something was asked of the server: at rest it ends without our knowing."""
+    return connection.closed or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
 
 
 def _all_kept() -> dict[str, _Kept]:
@@ -125,27 +198,28 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 
 
 def _connect_once(url: str) -> psycopg.Connection[Any]:
-    return psycopg.connect(
-        url,
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        tcp_user_timeout=UNDELIVERED_FOR_MS,
-        prepare_threshold=_prepare_threshold(),
-    )
+    patience = current()
+    if patience.left < LEAST_TO_CONNECT_SECONDS:
+        raise psycopg.errors.ConnectionTimeout("no time is left to connect")
+    with patience.being_spent():
+        return Timely.connect(
+            url,
+            autocommit=True,
+            connect_timeout=int(min(patience.left, CONNECT_SECONDS)),
+            tcp_user_timeout=UNDELIVERED_FOR_MS,
+            prepare_threshold=None if _is_behind_proxy() else PREPARED_AFTER_USES,
+        )
 
 
-def _prepare_threshold() -> int | None:
-    """After how many uses a statement is prepared; never behind RDS Proxy, which would pin the connection."""
-    return None if optional_setting("DATABASE_PREPARED_STATEMENTS") == "off" else 5
+def _is_behind_proxy() -> bool:
+    """Whether RDS Proxy is between: it would pin a connection with prepared statements."""
+    return optional_setting("DATABASE_PREPARED_STATEMENTS") == "off"
 
 
 def _is_sound(kept: _Kept) -> bool:
     """Whether the next statement can be trusted to it. Looking costs no round trip, but after a long rest."""
-    return (
-        not kept.connection.closed
-        and kept.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        and kept.connection.info.pipeline_status == psycopg.pq.PipelineStatus.OFF
-        and (_is_fresh(kept) or _answers(kept.connection))
+    return kept.connection.info.pipeline_status == psycopg.pq.PipelineStatus.OFF and (
+        _is_fresh(kept) or _answers(kept.connection)
     )
 
 

@@ -27,7 +27,7 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from adapters import database
+from adapters import database, patience
 from adapters.cross_site import is_forged
 from domain.accounts.callers import Buyer, Person, as_buyer, find_person
 from domain.errors import CATALOGUE, Refused
@@ -255,7 +255,8 @@ class JsonResolver(APIGatewayHttpResolver):
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = media_type in ("", "application/json")
         headers["content-type"] = "application/json" if is_json else "application/octet-stream"
-        answer = super().resolve({**event, "headers": headers}, context)
+        with patience.waiting_at_most(patience.REQUEST_SECONDS, patience.REQUEST_SECONDS):
+            answer = super().resolve({**event, "headers": headers}, context)
         answer["headers"]["X-Content-Type-Options"] = "nosniff"
         return answer
 
@@ -328,6 +329,7 @@ def create_resolver(*middlewares: Callable[..., Any], most_bytes: int = MOST_BYT
     def refused_by_database(error: psycopg.Error) -> Response[str]:
         if database.was_unavailable(error):
             logger.error("database unavailable", extra=database.description(error))
+            database.end_what_was_left()
             return problem(app, Refused("TEMPORARILY_UNAVAILABLE", retry_after=5))
         logger.error("database error", extra=database.description(error))
         return problem(app, Refused("INTERNAL_ERROR"))

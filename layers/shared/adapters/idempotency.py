@@ -105,10 +105,10 @@ def answer_with_lease(
         return work(None, None)
     try:
         response = work(keyed, known.checkout_id if known else None)
+        idempotency.keep(visit.connection, keyed, request.mask(owner, as_text(response)), visit.now)
     except BaseException:
         idempotency.end_lease(database.connection(), keyed)  # the one that failed may be gone
         raise
-    idempotency.keep(visit.connection, keyed, request.mask(owner, as_text(response)), visit.now)
     return response
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from aws_lambda_powertools import Logger, Metrics
 
-from adapters import database
+from adapters import database, patience
 
 RESERVE_MS = 10_000
 """Milliseconds left of a run within which no batch is begun: many times what one takes."""
@@ -29,7 +29,7 @@ def job[R](handler: Callable[[dict[str, Any], Any], R]) -> Callable[[dict[str, A
     @wraps(handler)
     def run(event: dict[str, Any], context: Any) -> R:
         logger.append_keys(invocation_id=context.aws_request_id)
-        with telling_failure():
+        with patience.waiting_at_most(patience.JOB_SECONDS), telling_failure():
             return handler(event, context)
 
     return run
@@ -42,6 +42,7 @@ def telling_failure() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         database.was_unavailable(error)
+        database.end_what_was_left()
         logger.error("run failed", extra=database.description(error))
         raise RunFailed(type(error).__name__) from None
 

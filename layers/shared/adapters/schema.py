@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-NEWEST_MIGRATION = "0038_growth"
+NEWEST_MIGRATION = "0039_gone_clients"
 
 GUARDS = (
     "time_claims_one_owner_per_minute",

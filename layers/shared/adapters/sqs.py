@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 BATCH = 10
+NUDGE_CONNECT_SECONDS = 0.1
+NUDGE_READ_SECONDS = 0.2
+"""A visitor waits for the nudge: no longer than 300 ms (b.6)."""
 
 
 class WebhookQueue:
@@ -71,5 +74,5 @@ def webhook_queue() -> WebhookQueue:
 
 @cache
 def nudged_queue() -> WebhookQueue:
-    """The same queue for whoever keeps a visitor waiting: 300 ms at most, and no second attempt (b.6)."""
-    return WebhookQueue(setting("WEBHOOK_QUEUE_URL"), connect_timeout=0.1, read_timeout=0.2, attempts=1)
+    """The same queue for whoever keeps a visitor waiting, and no second attempt (b.6)."""
+    return WebhookQueue(setting("WEBHOOK_QUEUE_URL"), NUDGE_CONNECT_SECONDS, NUDGE_READ_SECONDS, attempts=1)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar
 
-from psycopg import Connection, OperationalError
+from psycopg import OperationalError
 
 from adapters.jobs import RunFailed
+from adapters.patience import Timely
 
 LATEST_EXCHANGE = 8
 
@@ -22,7 +23,7 @@ class Fate:
     struck: bool = False
 
 
-class Mortal(Connection[Any]):
+class Mortal(Timely):
     """Lives for as long as its fate allows."""
 
     fate: ClassVar[Fate] = Fate(0, False)
