@@ -327,7 +327,11 @@ TOLD: tuple[LiteralString, ...] = (
                    'total_cad', to_char(45 - discount, 'FM990.00'), 'appointment_id', id,
                    'said', repeat('x', 400)))::text, 'UTF8') END,
            'delivered', 1, told_at, told_at, told_at + interval '20 seconds', area, student_id, order_id
-      FROM told ORDER BY told_at, place
+      FROM told WHERE told_at > %(now)s - interval '395 days' ORDER BY told_at, place
+    """,
+    """
+    INSERT INTO outbox_forgotten (dedupe_key, ordering_key, sequence)
+    SELECT key, ordering_key, place FROM told WHERE told_at <= %(now)s - interval '395 days' ORDER BY told_at, place
     """,
     """
     INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms, status_code, error_class)

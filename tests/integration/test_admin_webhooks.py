@@ -686,3 +686,34 @@ def test_events_are_found_by_whom_and_which_order_they_are_about_when_their_bodi
         "appointment.meeting_link_updated",
         "order.refunded",
     }
+
+
+def test_reading_what_was_forgotten_leaves_no_line(delivering: Delivering, admin: Browser) -> None:
+    """There was nothing to read."""
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    ((event_id,),) = delivering.rows("event_id")
+    assert forget_bodies(delivering.connection, delivering.now + timedelta(days=91), 10) == 1
+
+    assert does(admin, "GET", f"deliveries/{event_id}")["body"] is None
+    assert audit(delivering) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "waits"),
+    [
+        *((status, True) for status in ("pending", "retrying", "enqueued", "delivering")),
+        *((status, False) for status in ("held", "skipped", "exhausted", "cancelled")),
+    ],
+)
+def test_an_event_says_when_it_is_tried_next_while_somebody_will(
+    delivering: Delivering, admin: Browser, status: str, waits: bool
+) -> None:
+    delivering.tell("booking.created")
+    delivering.connection.execute("UPDATE outbox SET status = %s WHERE status <> %s", (status, status))
+    ((event_id,),) = delivering.rows("event_id")
+
+    (listed,) = does(admin, "GET", "deliveries")["items"]
+    assert listed["status"] == status
+    assert (listed["next_attempt_at"] is not None) == waits
+    assert does(admin, "GET", f"deliveries/{event_id}")["next_attempt_at"] == listed["next_attempt_at"]

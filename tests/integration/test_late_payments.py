@@ -5,13 +5,14 @@ from decimal import Decimal
 from functools import partial
 from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from adapters import jobs
 from adapters.stripe_payments import stripe_payments
+from domain.checkout.close import note_closed
 from domain.checkout.reconcile import Reconciled, reconcile
 from functions.payment_reconciliation import app as payment_reconciliation
 from local.stripe_double.faults import Kind
@@ -641,3 +642,33 @@ def test_a_run_that_began_late_judges_by_the_present(
 
     assert world.count("appointments") == 0
     assert world.rows("SELECT status::text FROM orders") == [{"status": "refunded"}]
+
+
+# --- Rivals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_checkout_that_somebody_is_asking_about_is_left_to_them(world: World, buyer: Guest) -> None:
+    """Its row is locked: the run goes on with the next instead of waiting for it."""
+    assert buyer.intent_id
+    course = world.school.course("autre")
+    world.school.tutor(course)
+    other = Guest(world, "b@exemple.ca").chooses(wanted(course, TEN)).starts()
+    world.clock.advance(hours=25)
+    with psycopg.connect(world.connection.info.dsn) as rival:
+        rival.execute("SELECT FROM checkouts WHERE id = %s FOR UPDATE", (buyer.checkout_id,))
+        asked_meanwhile = world.reconciliation()["checkouts_cancelled"]
+
+    assert asked_meanwhile == 1
+    assert world.rows("SELECT status::text FROM checkouts WHERE id = %s", other.checkout_id) == [
+        {"status": "cancelled"}
+    ]
+    assert world.reconciliation()["checkouts_cancelled"] == 1
+
+
+def test_what_is_said_of_an_intent_that_was_replaced_closes_nothing(world: World, buyer: Guest) -> None:
+    before = contents(world.connection)
+
+    note_closed(world.connection, UUID(buyer.checkout_id), "pi_another", world.clock())
+    note_closed(world.connection, uuid4(), buyer.intent_id, world.clock())
+
+    assert contents(world.connection) == before

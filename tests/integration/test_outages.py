@@ -295,3 +295,79 @@ def test_a_queue_that_takes_half_of_a_round_is_asked_for_no_other(delivering: De
     assert relay(delivering.connection, HalfFull(), routes(), 5, delivering.now, rounds=3) == 50
     assert calls == [100]
     assert delivering.statuses() == {"enqueued": 50, "pending": 180}
+
+
+# --- Who knocks at an address that is left alone ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said_to_the_oldest", "which_knocks"),
+    [
+        *((status, 0) for status in (None, 301, 401, 403, 404, 408, 410, 429, 500, 503)),
+        *((status, 1) for status in (400, 405, 411, 413, 422, 499)),
+    ],
+)
+def test_the_oldest_event_knocks_unless_it_was_refused_for_what_it_holds(
+    delivering: Delivering, said_to_the_oldest: int | None, which_knocks: int
+) -> None:
+    delivering.tell("booking.created")
+    delivering.now += timedelta(seconds=1)
+    delivering.tell("booking.created")
+    events = [event_id for (event_id,) in delivering.rows("event_id")]
+    left_alone(delivering, "open")
+    delivering.connection.execute("UPDATE outbox SET endpoint = 'BOOKING'")
+    delivering.connection.execute(
+        "UPDATE outbox SET last_status_code = %s WHERE event_id = %s", (said_to_the_oldest, events[0])
+    )
+
+    assert delivering.relay() == 1
+    assert [event_id for _, event_id in delivering.queue] == [events[which_knocks]]
+
+
+def test_the_first_event_of_an_aggregate_knocks_before_what_was_told_of_it_at_the_same_instant(
+    delivering: Delivering,
+) -> None:
+    for _ in range(8):
+        delivering.tell("booking.created", about="order:1")
+    left_alone(delivering, "open")
+    delivering.connection.execute("UPDATE outbox SET endpoint = 'BOOKING'")
+
+    assert delivering.relay() == 1
+    assert delivering.connection.execute(
+        "SELECT sequence FROM outbox WHERE status = 'enqueued'"
+    ).fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("state", ["open", "paused"])
+def test_a_person_may_knock_with_one_event_and_not_with_a_range(delivering: Delivering, state: str) -> None:
+    delivering.tell("booking.created", "booking.created")
+    delivering.pass_time(minutes=1)
+    event_id = str(delivering.rows("event_id")[0][0])
+    left_alone(delivering, state, timedelta(hours=1))
+    delivering.make.posted.clear()
+
+    everything = replay.Range(START, START + timedelta(days=1))
+    replay.redeliver_range(delivering.connection, None, everything, 5, delivering.now)
+    delivering.pass_time(seconds=30)
+    assert delivering.make.posted == []
+
+    replay.redeliver(delivering.connection, None, event_id, delivering.now)
+    delivering.pass_time(seconds=30)
+    assert delivering.delivered_ids == [event_id]
+
+
+def left_alone(delivering: Delivering, state: str, probe_in: timedelta = timedelta(seconds=30)) -> None:
+    """Nobody but a canary, when it is due, or a person may knock at BOOKING."""
+    delivering.connection.execute(
+        """
+        INSERT INTO webhook_endpoints (area, state, reason, opened_at, probe_at, probe_wait_seconds)
+        VALUES ('BOOKING', %(state)s, 'failing', %(now)s, %(probe)s, 60)
+        ON CONFLICT (area) DO UPDATE SET state = excluded.state, reason = 'failing', opened_at = excluded.opened_at,
+                                         probe_at = excluded.probe_at
+        """,
+        {
+            "state": state,
+            "now": delivering.now,
+            "probe": delivering.now + probe_in if state == "open" else None,
+        },
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -24,6 +24,12 @@ NOW = MONDAY_NOON.astimezone(UTC)
 MOMENT = timedelta.resolution
 DAY = timedelta(days=1)
 NOTHING = dict.fromkeys(app.PURGES, 0)
+
+TOLD: LiteralString = """
+INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status, next_attempt_at, created_at)
+SELECT 'evt_' || lpad(n::text, 32, '0'), '{type}', 'told:' || n, 'thing:' || n, 1, '', '{status}', {old}, {old}
+  FROM generate_series(1, 3) AS n
+"""
 
 
 @dataclass
@@ -298,3 +304,93 @@ def test_no_purge_waits_for_a_row_that_somebody_is_working_on(
         visitor.execute(LOCKED[purge])
         assert archive.run() == {what: 1 for what in LOCKED if what != purge}
     assert archive.run(NOW + MOMENT) == {purge: 1}
+
+
+# --- Any of them ------------------------------------------------------------------------------------------------
+
+
+OLD: dict[str, LiteralString] = {
+    "password_hashes_forgotten": """
+        INSERT INTO checkouts (id, status, cart_version, session_hash, buyer, items, subtotal_cad, discount_cad,
+                               total_cad, amount_cents, created_at, expires_at)
+        SELECT gen_random_uuid(), 'open', 1, sha256(n::text::bytea), '{"password_hash": "x"}', '[{}]', 45, 0, 45, 4500,
+               %(old)s, %(old)s + interval '1 day' FROM generate_series(1, 3) AS n
+        """,
+    "checkouts_deleted": """
+        INSERT INTO checkouts (id, status, cart_version, session_hash, items, subtotal_cad, discount_cad, total_cad,
+                               amount_cents, created_at, expires_at)
+        SELECT gen_random_uuid(), 'failed', 1, sha256(n::text::bytea), '[{}]', 45, 0, 45, 4500, %(old)s,
+               %(old)s + interval '1 day' FROM generate_series(1, 3) AS n
+        """,
+    "guest_carts_deleted": """
+        INSERT INTO carts (id, session_hash, created_at, updated_at)
+        SELECT gen_random_uuid(), sha256(n::text::bytea), %(old)s, %(old)s FROM generate_series(1, 3) AS n
+        """,
+    "sessions_deleted": """
+        INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)
+        SELECT sha256(n::text::bytea), id, %(old)s, %(old)s + interval '1 day' FROM users, generate_series(1, 3) AS n
+        """,
+    "reset_tokens_deleted": """
+        INSERT INTO password_reset_tokens (token_hash, expires_at)
+        SELECT sha256(n::text::bytea), %(old)s FROM generate_series(1, 3) AS n
+        """,
+    "idempotency_keys_deleted": """
+        INSERT INTO idempotency_keys (scope, body_hash, created_at)
+        SELECT sha256(n::text::bytea), sha256(''), %(old)s FROM generate_series(1, 3) AS n
+        """,
+    "allowances_deleted": """
+        INSERT INTO allowances (bucket, subject, spent_until)
+        SELECT 'SIGN_IN', sha256(n::text::bytea), %(old)s FROM generate_series(1, 3) AS n
+        """,
+    "payment_events_deleted": """
+        INSERT INTO webhook_events (source, external_event_id, type, received_at, processed_at)
+        SELECT 'stripe', 'evt_' || n, 'payment_intent.succeeded', %(old)s, %(old)s FROM generate_series(1, 3) AS n
+        """,
+    "webhook_bodies_forgotten": TOLD.format(
+        type="booking.created", old="%(now)s::timestamptz - interval '91 days'", status="cancelled"
+    ),
+    "webhook_events_deleted": TOLD.format(type="booking.created", old="%(old)s", status="cancelled"),
+    "webhook_attempts_deleted": """
+        WITH told AS (INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, status, next_attempt_at,
+                                          created_at)
+                      VALUES ('evt_' || repeat('0', 32), 'booking.created', 'a', 'a', 1, 'cancelled', %(now)s, %(now)s)
+                      RETURNING event_id)
+        INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms)
+        SELECT event_id, n, 'auto', %(old)s, 1 FROM told, generate_series(1, 3) AS n
+        """,
+    "webhook_admin_events_deleted": TOLD.format(
+        type="course.created", old="%(now)s::timestamptz - interval '5 days'", status="exhausted"
+    ),
+}
+"""Three of what each purge takes, and of nothing that another takes."""
+
+
+@pytest.mark.parametrize("what", app.PURGES)
+def test_a_step_takes_no_more_than_it_is_told_to(archive: Archive, what: str) -> None:
+    archive.school.user("zoe@exemple.ca")
+    archive.connection.execute(OLD[what], {"old": NOW - 400 * DAY, "now": NOW})
+    purge = app.PURGES[what]
+
+    assert [purge(archive.connection, NOW, 2) for _ in range(3)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("status", ["exhausted", "skipped", "cancelled"])
+def test_an_administrators_event_that_was_given_up_goes_after_three_days(
+    archive: Archive, status: str
+) -> None:
+    archive.connection.execute(
+        TOLD.format(type="course.created", old="%(old)s", status=status).encode(), {"old": NOW - 3 * DAY}
+    )
+
+    assert archive.run() == {}
+    assert archive.run(NOW + MOMENT) == {"webhook_admin_events_deleted": 3}
+
+
+@pytest.mark.parametrize("status", ["pending", "retrying", "held", "enqueued"])
+def test_one_that_still_waits_stays(archive: Archive, status: str) -> None:
+    archive.connection.execute(
+        TOLD.format(type="course.created", old="%(old)s", status=status).encode(), {"old": NOW - 500 * DAY}
+    )
+
+    assert archive.run() == {}
+    archive.connection.execute("DELETE FROM outbox")  # these events say nothing

@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.accounts.callers import Buyer
 from domain.cart.cart import Cart, CartItem, TutorSelection
 from domain.cart.merge_carts import Meeting
+from domain.checkout.checkout import Checkout
+from domain.checkout.sign_in_buyer import _guests
 from tests.support.world import toronto
 
 ROY, CARON = uuid4(), uuid4()
@@ -169,3 +174,12 @@ def test_negative_control_two_carts_side_by_side_are_not_always_a_cart() -> None
     guest, own = item(9, 30, tutor=CARON, selection="auto"), item(9)
 
     assert guest.collides_with(own)
+
+
+def test_the_carts_of_several_cookies_are_taken_over_in_one_order_whoever_names_them() -> None:
+    """So that two answers that name the same two do not wait for each other in a circle."""
+    hashes = [bytes([place]) * 32 for place in range(16)]
+    checkout = cast(Checkout, SimpleNamespace(session_hash=hashes[7]))
+    callers = [Buyer(session_hash=one) for one in reversed(hashes)] + [Buyer(user_id=UUID(int=1))]
+
+    assert [guest.session_hash for guest in _guests(checkout, callers)] == hashes

@@ -47,12 +47,12 @@ class Checkout:
 
     @property
     def stored_status(self) -> str:
-        """How it stands for the buyer as far as is known here.
+        """How one that has become no order stands for the buyer, as far as is known here.
 
         The payment of one that was withdrawn may still be on its way: what Stripe said of it since; until it was asked,
         nobody knows.
         """
-        if self.status in ("processing", "settled", "refunded"):
+        if self.status in ("processing", "refunded"):
             return self.status
         if self.status == "cancelled" and self.payment_intent_id and self.intent_closed_at is None:
             return self.followed_status or "processing"

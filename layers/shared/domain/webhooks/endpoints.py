@@ -195,7 +195,7 @@ def take_canaries(
                                       AND flying.trigger = 'canary' AND flying.lease_until > %(now)s)
                  ORDER BY coalesce(last_status_code BETWEEN 400 AND 499
                                    AND last_status_code NOT IN (401, 403, 404, 408, 410, 429), false),
-                          created_at, event_id
+                          created_at, ordering_key, sequence
                  LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest
              WHERE due.probe_at <= %(until)s)
         UPDATE outbox SET status = 'enqueued', trigger = 'canary',

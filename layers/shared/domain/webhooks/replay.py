@@ -50,7 +50,7 @@ def redeliver(
     with connection.transaction():
         row = connection.execute(
             """
-            SELECT status::text, body IS NULL, coalesce(expires_at <= %(now)s, false),
+            SELECT status::text, body IS NULL, expires_at <= %(now)s,
                    status = 'delivering' AND lease_until > %(now)s
               FROM outbox WHERE event_id = %(event_id)s FOR UPDATE
             """,
