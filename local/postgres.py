@@ -62,10 +62,13 @@ class Server:
             raise PostgresError("The server of DATABASE_URL does not answer.")
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create an empty database, or a copy of the database `template`; its address is returned."""
+        """Create an empty database, or a copy of the database `template`; its address is returned.
+
+        Files are copied: through the log it would take twice as long.
+        """
         from psycopg import sql
 
-        statement = sql.SQL("CREATE DATABASE {name} TEMPLATE {template}")
+        statement = sql.SQL("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         self._execute(
             statement.format(name=sql.Identifier(name), template=sql.Identifier(template or "template1"))
         )
@@ -177,7 +180,14 @@ class OwnServer(Server):
             "log_lock_waits": "on",
         }
         if not self._durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {
+                "fsync": "off",
+                "synchronous_commit": "off",
+                "full_page_writes": "off",
+                "wal_level": "minimal",
+                "max_wal_senders": "0",
+                "autovacuum_naptime": "300",
+            }
         return ["-D", str(self._home.data), *(f"--{name}={value}" for name, value in settings.items())]
 
     def wait_until_ready(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-NEWEST_MIGRATION = "0039_gone_clients"
+NEWEST_MIGRATION = "0040_cancelled_deliveries"
 
 GUARDS = (
     "time_claims_one_owner_per_minute",

@@ -199,13 +199,16 @@ def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) ->
     """The id of the last order of the buyer's, or out of their cart, when that cart was left alone after it."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id)
-        SELECT checkouts.id FROM cart, checkouts JOIN orders ON orders.id = checkouts.order_id
-         WHERE checkouts.status = 'settled' AND settled_at > %(since)s
-           AND (checkouts.user_id = %(user_id)s
-                OR checkouts.cart_id = cart.id
-                   AND (%(user_id)s::uuid IS NOT NULL OR checkouts.session_hash = %(session_hash)s))
-           AND NOT EXISTS (SELECT FROM cart_items AS item
+        WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id),
+             bought AS (
+                SELECT id, order_id, settled_at FROM checkouts
+                 WHERE status = 'settled' AND settled_at > %(since)s AND user_id = %(user_id)s
+                 UNION
+                SELECT id, order_id, settled_at FROM checkouts
+                 WHERE status = 'settled' AND settled_at > %(since)s AND cart_id = (SELECT id FROM cart)
+                   AND (%(user_id)s::uuid IS NOT NULL OR session_hash = %(session_hash)s))
+        SELECT bought.id FROM cart, bought JOIN orders ON orders.id = bought.order_id
+         WHERE NOT EXISTS (SELECT FROM cart_items AS item
                             WHERE item.cart_id = cart.id AND item.removed_at IS NULL AND item.created_at > settled_at)
            AND NOT EXISTS (SELECT FROM cart_items AS item
                             WHERE item.cart_id = cart.id AND item.removed_at > settled_at)
