@@ -135,6 +135,23 @@ def test_a_lapsed_hold_whose_time_is_free_is_taken_again(world: World, guest: Gu
     assert (item["hold_expired"], item["hold_expires_at"]) == (False, "2027-01-18T12:31:00-05:00")
 
 
+@pytest.mark.parametrize("tutor", ["of their choice", "whoever is free"])
+def test_what_was_started_before_is_still_the_payment_of_a_session_held_again(
+    world: World, course: UUID, tutor: str
+) -> None:
+    """Nothing of the cart is otherwise: the same tutor has the same time."""
+    of_choice = world.rows("SELECT id FROM tutors")[0]["id"] if tutor == "of their choice" else None
+    guest = Guest(world).chooses(wanted(course, toronto(20, 10), tutor=of_choice)).starts()
+    before, version = guest.started, guest.cart["version"]
+    world.clock.advance(minutes=16)
+
+    guest.starts()
+
+    assert guest.started["checkout_id"] == before["checkout_id"]
+    assert guest.started["payment_intent_id"] == before["payment_intent_id"]
+    assert guest.cart["version"] == version
+
+
 def test_a_standing_hold_is_not_prolonged(world: World, guest: Guest) -> None:
     """Fifteen minutes from creation, whatever the buyer does (decision 12)."""
     world.clock.advance(minutes=14)

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from adapters.make import MakeReceiver
+from domain.webhooks.backlog import Backlog, read_backlog
 from functions.delivery_notice import app as delivery_notice
 from tests.conftest import Database
 from tests.support.browser import CONTEXT
@@ -120,3 +121,34 @@ def test_where_there_is_no_topic_the_log_has_it(
     assert delivering.now - START == timedelta(minutes=1)
     assert morning(delivering) == {"operators_told": 1}
     assert "operators told" in caplog.messages
+
+
+def test_the_backlog_counts_each_kind_of_waiting_and_the_addresses_that_are_left_alone(
+    delivering: Delivering,
+) -> None:
+    kinds = {
+        "held": 1,
+        "skipped": 2,
+        "exhausted": 3,
+        "cancelled": 4,
+        "delivered": 5,
+        "delivering": 1,
+        "enqueued": 2,
+    }
+    for status, count in kinds.items():
+        delivering.tell(*["booking.created"] * count)
+        delivering.connection.execute(
+            "UPDATE outbox SET status = %s, delivered_at = %s WHERE status = 'pending'",
+            (status, delivering.now if status == "delivered" else None),
+        )
+    delivering.connection.execute(
+        "INSERT INTO webhook_endpoints (area, state, reason, opened_at, probe_at)"
+        " VALUES ('BOOKING', 'open', 'failing', now(), now()), ('SIGNUP', 'paused', 'manual', now(), NULL),"
+        "        ('TICKET', 'active', NULL, NULL, NULL)"
+    )
+
+    found = read_backlog(delivering.connection, delivering.now + timedelta(seconds=90))
+
+    assert found == Backlog(
+        oldest_due_seconds=90, pending=3, held=1, skipped=2, exhausted=3, endpoints_left_alone=2
+    )

@@ -14,6 +14,8 @@ import pytest
 from psycopg import Connection
 
 from adapters.stripe_payments import stripe_payments
+from domain.appointments.booked import By
+from domain.appointments.change_status import cancel
 from domain.checkout.settle import settle
 from domain.scheduling import claims
 from domain.webhooks.outbox import record_facts
@@ -147,3 +149,23 @@ def test_aggregates_that_are_told_of_are_locked_by_their_keys(school: School, da
         _, taken = at_once(lambda: record_facts(teller, facts, "dev", NOW), look)
 
     assert taken.result() == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("SELECT FROM users WHERE role = 'student'", "SELECT FROM tutors"),
+        ("SELECT FROM tutors", "SELECT FROM time_claims"),
+        ("SELECT FROM time_claims", "SELECT FROM appointments"),
+    ],
+)
+def test_a_change_of_an_appointment_locks_its_people_its_tutor_its_claim_and_then_itself(
+    world: World, payer: Guest, first: LiteralString, second: LiteralString
+) -> None:
+    settles(payer)
+    (appointment,) = world.rows("SELECT id FROM appointments")
+
+    def cancels(connection: Connection[Any]) -> None:
+        cancel(connection, By("admin", None), appointment["id"], None, "dev", world.clock())
+
+    assert is_free_while_waiting(world.connection.info.dsn, cancels, first, second)

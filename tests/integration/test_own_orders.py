@@ -160,6 +160,14 @@ def test_an_order_shows_the_credits_of_its_own_sessions_alone(
     assert issued() == ["40.50", "45.00"]
 
 
+def test_two_credits_of_one_amount_are_two(world: World, zoe: BookedStudent) -> None:
+    for appointment in zoe.appointments():
+        assert zoe.cancels(appointment["id"]).status == 200
+
+    [order] = zoe.gets("/v1/orders").body["items"]
+    assert zoe.gets(f"/v1/orders/{order['id']}").body["credits_issued_cad"] == "81.00"
+
+
 def test_refunds_stand_by_time_then_by_id(world: World, zoe: BookedStudent) -> None:
     now = world.clock()
     for number, minutes in ((3, 0), (2, 0), (1, 1)):
