@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
-from tests.support.browser import Answer
+from tests.support.browser import Answer, Browser
 from tests.support.guest import Guest
 from tests.support.operations import OPERATIONS, TEN, Shop
 from tests.support.people import PASSWORD, account, signed_in
@@ -81,6 +82,7 @@ def test_what_cannot_be_told_is_not_done(name: str, world: World) -> None:
     assert contents(world.connection, besides) == before
 
 
+DAY = timedelta(days=1)
 NEW_PASSWORD = {"password": "Autre-phrase-de-passe-34", "password_confirmation": "Autre-phrase-de-passe-34"}
 
 
@@ -130,6 +132,45 @@ def using_a_reset(shop: Shop) -> Callable[[], Answer]:
     return lambda: browser.post("/v1/auth/password-reset/confirm", {"token": told["token"], **NEW_PASSWORD})
 
 
+def telling_make(shop: Shop) -> tuple[Browser, str]:
+    """An administrator, and an event that was told."""
+    shop.booked()
+    account(shop.world, "patronne@exemple.ca", role="admin")
+    event_id = shop.world.rows("SELECT event_id FROM outbox WHERE type = 'booking.created'")[0]["event_id"]
+    shop.world.connection.execute("UPDATE outbox SET status = 'held', endpoint = 'BOOKING'")
+    return signed_in(shop.world, "patronne@exemple.ca"), str(event_id)
+
+
+def sending_again(shop: Shop) -> Callable[[], Answer]:
+    admin, event_id = telling_make(shop)
+    return lambda: admin.post(f"/v1/admin/webhooks/deliveries/{event_id}/redeliver", {})
+
+
+def sending_a_range_again(shop: Shop) -> Callable[[], Answer]:
+    admin, _ = telling_make(shop)
+    period = {"from": (shop.now - DAY).isoformat(), "to": (shop.now + DAY).isoformat(), "dry_run": False}
+    return lambda: admin.post("/v1/admin/webhooks/redeliveries", period)
+
+
+def stopping_a_range(shop: Shop) -> Callable[[], Answer]:
+    admin, _ = telling_make(shop)
+    period = {"from": (shop.now - DAY).isoformat(), "to": (shop.now + DAY).isoformat(), "dry_run": False}
+    begun = admin.post("/v1/admin/webhooks/redeliveries", period)
+    assert begun.status == 202, begun.text
+    return lambda: admin.post(f"/v1/admin/webhooks/redeliveries/{begun.body['redelivery_id']}/stop", {})
+
+
+def pausing(shop: Shop) -> Callable[[], Answer]:
+    admin, _ = telling_make(shop)
+    shop.world.connection.execute("UPDATE outbox SET status = 'pending'")
+    return lambda: admin.post("/v1/admin/webhooks/endpoints/BOOKING/pause", {})
+
+
+def resuming(shop: Shop) -> Callable[[], Answer]:
+    admin, _ = telling_make(shop)
+    return lambda: admin.post("/v1/admin/webhooks/endpoints/BOOKING/resume", {})
+
+
 REQUESTS: dict[str, tuple[Callable[[Shop], Callable[[], Answer]], str, int]] = {
     "start to pay, with a coupon": (starting_to_pay_with_a_coupon, "INSERT ON coupon_reservations", 201),
     "take a session out": (taking_out, "UPDATE ON carts", 200),
@@ -138,12 +179,20 @@ REQUESTS: dict[str, tuple[Callable[[Shop], Callable[[], Answer]], str, int]] = {
     "change a password": (changing_a_password, "INSERT ON auth_sessions", 200),
     "ask for a reset": (asking_for_a_reset, "INSERT ON outbox", 202),
     "use a reset": (using_a_reset, "UPDATE ON auth_sessions", 204),
+    "send an event again": (sending_again, "INSERT ON audit_log", 202),
+    "send a range again": (sending_a_range_again, "INSERT ON audit_log", 202),
+    "stop a range": (stopping_a_range, "INSERT ON audit_log", 200),
+    "pause an address": (pausing, "INSERT ON audit_log", 200),
+    "resume an address": (resuming, "INSERT ON audit_log", 200),
 }
 """Other requests that write several rows: how one is made ready, the last row that it writes, and its answer."""
 
 
 @pytest.mark.parametrize("what", REQUESTS)
-def test_a_request_that_cannot_be_done_whole_is_not_done(what: str, world: World) -> None:
+def test_a_request_that_cannot_be_done_whole_is_not_done(
+    what: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKE_BOOKING_WEBHOOK_URL", "https://hook.make.exemple.ca/reservations")
     get_ready, last, answered = REQUESTS[what]
     ask = get_ready(Shop.of(world))
     every_writer_of(world.connection, last)

@@ -18,6 +18,7 @@ from domain.appointments.booked import By
 from domain.appointments.change_status import cancel
 from domain.checkout.settle import settle
 from domain.scheduling import claims
+from domain.webhooks import endpoints, replay
 from domain.webhooks.outbox import record_facts
 from tests.conftest import Database
 from tests.support.delivering import Fact
@@ -169,3 +170,47 @@ def test_a_change_of_an_appointment_locks_its_people_its_tutor_its_claim_and_the
         cancel(connection, By("admin", None), appointment["id"], None, "dev", world.clock())
 
     assert is_free_while_waiting(world.connection.info.dsn, cancels, first, second)
+
+
+HOUR_OF_EVENTS = replay.Range(NOW - HOUR, NOW + HOUR)
+WHAT_CHANGES_MANY_EVENTS: dict[str, tuple[str, Callable[[Connection[Any]], object]]] = {
+    "hold": ("pending", lambda connection: endpoints.hold_events(connection, "BOOKING", {})),
+    "drain": ("held", lambda connection: endpoints.drain(connection, "BOOKING", 5, NOW)),
+    "give up": ("held", lambda connection: endpoints.cancel_waiting(connection, "BOOKING", {})),
+    "send again": (
+        "held",
+        lambda connection: replay.redeliver_range(connection, None, HOUR_OF_EVENTS, 5, NOW),
+    ),
+    "stop": ("pending", lambda connection: replay.stop(connection, None, UUID(int=1), NOW)),
+}
+
+
+@pytest.mark.parametrize("what", WHAT_CHANGES_MANY_EVENTS)
+def test_events_are_locked_by_id_whoever_changes_many(school: School, database: Database, what: str) -> None:
+    status, change = WHAT_CHANGES_MANY_EVENTS[what]
+    school.connection.execute(
+        "INSERT INTO webhook_redeliveries (id, events, created_at) VALUES (%s, 2, %s)", (UUID(int=1), NOW)
+    )
+    for place, event_id in ((1, f"evt_{'f' * 32}"), (2, f"evt_{'0' * 32}")):  # the table has the higher first
+        school.connection.execute(
+            "INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status, next_attempt_at,"
+            "                    created_at, endpoint, redelivery_id, resting_status)"
+            " VALUES (%s, 'booking.created', %s, 'thing:1', %s, '{}', %s, %s, %s, 'BOOKING', %s, %s)",
+            (
+                event_id,
+                f"told:{place}",
+                place,
+                status,
+                NOW,
+                NOW,
+                UUID(int=1) if what == "stop" else None,
+                "held" if what == "stop" else None,
+            ),
+        )
+
+    assert is_free_while_waiting(
+        database.url,
+        change,
+        "SELECT FROM outbox WHERE sequence = 2",
+        "SELECT FROM outbox WHERE sequence = 1",
+    )

@@ -394,3 +394,33 @@ def test_one_that_still_waits_stays(archive: Archive, status: str) -> None:
 
     assert archive.run() == {}
     archive.connection.execute("DELETE FROM outbox")  # these events say nothing
+
+
+HELD: dict[str, LiteralString] = {
+    "password_hashes_forgotten": "checkouts",
+    "checkouts_deleted": "checkouts",
+    "guest_carts_deleted": "carts",
+    "sessions_deleted": "auth_sessions",
+    "reset_tokens_deleted": "password_reset_tokens",
+    "idempotency_keys_deleted": "idempotency_keys",
+    "allowances_deleted": "allowances",
+    "payment_events_deleted": "webhook_events",
+    "webhook_bodies_forgotten": "outbox",
+    "webhook_events_deleted": "outbox",
+    "webhook_attempts_deleted": "webhook_attempts",
+    "webhook_admin_events_deleted": "outbox",
+}
+"""Whose rows each purge takes."""
+
+
+@pytest.mark.parametrize("what", app.PURGES)
+def test_what_somebody_is_working_on_is_left_until_the_next_night(archive: Archive, what: str) -> None:
+    archive.school.user("zoe@exemple.ca")
+    archive.connection.execute(OLD[what], {"old": NOW - 400 * DAY, "now": NOW})
+    archive.connection.execute("SET lock_timeout = '2s'")
+    with psycopg.connect(archive.connection.info.dsn) as rival:
+        rival.execute(f"SELECT FROM {HELD[what]} LIMIT 1 FOR UPDATE".encode())
+
+        assert app.PURGES[what](archive.connection, NOW, 10) == 2
+
+    assert app.PURGES[what](archive.connection, NOW, 10) == 1
