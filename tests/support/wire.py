@@ -8,8 +8,8 @@ knows that it is being counted::
         psycopg.connect(wire.url, autocommit=True)        # and so may a test's own connections
         assert (wire.statements, wire.round_trips) == (2, 2)
 
-`wire.sql` is what was executed, in order; `wire.reset()` forgets what came before, e.g. a first call that opens
-the connection. The start-up handshake is never counted.
+`wire.sql` is what was executed, in order, and `wire.rows` how many rows came back; `wire.reset()` forgets what came
+before, e.g. a first call that opens the connection. The start-up handshake is never counted.
 """
 
 import os
@@ -44,6 +44,7 @@ class Wire:
     url: str = ""
     sql: list[str] = field(default_factory=list)
     round_trips: int = 0
+    rows: int = 0
 
     @property
     def statements(self) -> int:
@@ -53,7 +54,7 @@ class Wire:
     def reset(self) -> None:
         """Forget what was counted so far."""
         self.sql.clear()
-        self.round_trips = 0
+        self.round_trips = self.rows = 0
 
 
 @contextmanager
@@ -123,7 +124,7 @@ class _Proxy:
                     if not (received := speaker.recv(65536)):
                         return
                     if speaker is server:
-                        said.answered()
+                        said.answered(received)
                         client.sendall(received)
                     else:
                         refusals, passed_on = said.hear(received)
@@ -142,15 +143,21 @@ class _Conversation:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._unread = b""
+        self._unread, self._unheard = b"", b""
         self._started = False
         self._waiting = False
         self._prepared: dict[bytes, str] = {}
         self._portals: dict[bytes, str] = {}
 
-    def answered(self) -> None:
+    def answered(self, received: bytes) -> None:
         """The server spoke: whatever the client asks next is another round trip."""
         self._waiting = False
+        self._unheard += received
+        while len(self._unheard) >= 5 and len(self._unheard) > (
+            length := struct.unpack_from("!I", self._unheard, 1)[0]
+        ):
+            self._wire.rows += self._unheard[:1] == b"D"
+            self._unheard = self._unheard[1 + length :]
 
     def hear(self, received: bytes) -> tuple[bytes, bytes]:
         """Count the messages that are complete now. Answers what to tell the client, and what the server."""
