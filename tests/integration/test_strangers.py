@@ -137,7 +137,9 @@ def scene(world: World) -> Scene:
         "UPDATE users SET email = 'roy@exemple.ca', password_hash = %s WHERE id = %s",
         (hashed(PASSWORD), tutor),
     )
-    zoe = BookedStudent.of(world, wanted(course, toronto(20, 10)))
+    zoe = BookedStudent.of(world, wanted(course, toronto(20, 10)), wanted(course, toronto(23, 10)))
+    given_up = zoe.appointments()[-1]["id"]
+    assert zoe.cancels(given_up).status == 200
     account(world, "chef@exemple.ca", "admin")
     administrator = signed_in(world, "chef@exemple.ca")
     feed = success(zoe.browser.post("/v1/me/calendar", None)).body["url"]
@@ -148,7 +150,8 @@ def scene(world: World) -> Scene:
     again = success(administrator.post("/v1/admin/webhooks/redeliveries", period)).body
     ids = {
         **begins_to_pay(zoe.browser, course),
-        "appointment_id": zoe.appointment_id,
+        "appointment_id": zoe.appointments(which="upcoming")[0]["id"],
+        "cancelled_id": given_up,
         "order_id": success(zoe.browser.get("/v1/orders")).body["items"][0]["id"],
         "file": feed.rpartition("/")[2],
         "event_id": str(event["event_id"]),
@@ -287,6 +290,8 @@ def test_an_address_that_was_replaced_opens_nothing(scene: Scene) -> None:
 def test_what_people_see_of_their_own_holds_nothing_of_anybody_else_s(scene: Scene) -> None:
     private, strangers = scene.private() - {"Tremblay"}, scene.strangers()  # it is Léa's name, too
     seen = set()
+    for path in ("/v1/appointments", "/v1/orders", "/v1/credits"):
+        assert scene.zoe.browser.get(path).body["items"], path  # the control: there is something to be seen
 
     for path in ("/v1/me", "/v1/cart", "/v1/appointments", "/v1/orders", "/v1/credits", "/v1/me/calendar"):
         for caller, browser in strangers.items():

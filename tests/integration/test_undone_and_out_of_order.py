@@ -19,6 +19,7 @@ from domain.payments.gateway import Payment, Payments
 from domain.payments.orphans import note_orphan, owe_orphans
 from domain.payments.refunds import pay_refunds
 from domain.returns.bring_in_line import bring_in_line
+from domain.returns.queries import drop_dead_beyond
 from functions.retention import app as retention
 from local.postgres import Server
 from local.stripe_double.sandbox import Resource
@@ -536,3 +537,37 @@ def test_a_reactivation_and_the_minute_s_run_do_not_wait_in_a_circle(
     ):
         for outcome in at_once(partial(run, one), partial(reactivates, other)):
             outcome.result()
+
+
+@pytest.mark.parametrize(
+    ("status", "stays"),
+    [("failed", False), ("superseded", False), ("pending", True), ("processed", True)],
+)
+def test_what_a_refund_that_came_to_nothing_was_beyond_is_no_more(
+    world: World, course: UUID, status: str, stays: bool
+) -> None:
+    Guest(world).books(wanted(course, TEN))
+    (order,) = world.rows("SELECT id FROM orders")
+    refund, now = uuid4(), world.clock()
+    world.connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+        "                     next_attempt_at, created_at, processed_at)"
+        " SELECT %s, stripe_payment_intent_id, id, 100, 'Geste', %s, %s, %s, %s, %s FROM orders",
+        (
+            refund,
+            status,
+            "re_1" if status in ("processed", "failed") else None,
+            now,
+            now,
+            now if status == "processed" else None,
+        ),
+    )
+    world.connection.execute(
+        "INSERT INTO over_returns (id, order_id, way, amount_cad, refund_id, created_at)"
+        " VALUES (gen_random_uuid(), %s, 'card', 1, %s, %s)",
+        (order["id"], refund, now),
+    )
+
+    drop_dead_beyond(world.connection, order["id"])
+
+    assert (world.count("over_returns") == 1) == stays
