@@ -75,6 +75,8 @@ def first_to_fail(tree: Path, tests: Sequence[NotedTest]) -> str | None:
         return None
     if found := FAILED.search(said):
         return found[1]
+    if "Timeout (" in said:  # faulthandler_timeout of pyproject.toml
+        return STUCK
     if "ImportError while loading conftest" in said:
         return AT_IMPORT
     raise RuntimeError(f"pytest did not run (exit {process.returncode}):\n{said[-2000:]}")

@@ -324,6 +324,20 @@ def test_the_oldest_event_knocks_unless_it_was_refused_for_what_it_holds(
     assert [event_id for _, event_id in delivering.queue] == [events[which_knocks]]
 
 
+def test_an_event_that_nobody_has_tried_is_as_good_as_one_that_the_url_failed(delivering: Delivering) -> None:
+    delivering.tell("booking.created")
+    delivering.now += timedelta(seconds=1)
+    delivering.tell("booking.created")
+    oldest, other = (event_id for (event_id,) in delivering.rows("event_id"))
+    left_alone(delivering, "open")
+    delivering.connection.execute("UPDATE outbox SET endpoint = 'BOOKING'")
+    delivering.connection.execute("UPDATE outbox SET last_status_code = 503 WHERE event_id = %s", (other,))
+
+    delivering.relay()
+
+    assert [event_id for _, event_id in delivering.queue] == [oldest]
+
+
 def test_the_first_event_of_an_aggregate_knocks_before_what_was_told_of_it_at_the_same_instant(
     delivering: Delivering,
 ) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.operations import OPERATIONS, Shop
+from tests.support.operations import OPERATIONS, TEN, Shop
 from tests.support.victim import first_writer_of, writers
-from tests.support.world import World
+from tests.support.world import World, wanted
 
 DOMAIN = Path(__file__).parents[2] / "layers/shared/domain"
 RETRIED = re.compile(r"^@retried_on_deadlock\ndef (\w+)\(", re.MULTILINE)
@@ -32,6 +32,19 @@ def test_the_victim_of_a_deadlock_does_it_on_its_second_try(name: str, world: Wo
 
     assert do() == answered
     assert writers(world.connection) > 1
+
+
+def test_within_another_transaction_it_is_undone_alone_and_done_again(world: World) -> None:
+    """A kept answer and what it answers are one transaction."""
+    shop = Shop.of(world)
+    first_writer_of(world.connection, "cart_items")
+    browser, items = world.browser(), [wanted(shop.course, TEN)]
+
+    answers = [browser.post("/v1/cart/items", {"items": items}, idempotency_key="panier-1") for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[0].body == answers[1].body
+    assert (world.count("cart_items"), world.count("time_claims")) == (1, 1)
 
 
 def test_the_table_is_complete() -> None:

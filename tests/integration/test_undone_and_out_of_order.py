@@ -13,6 +13,7 @@ from psycopg import Connection
 from adapters.stripe_payments import stripe_payments
 from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, reactivate
+from domain.checkout.owed_again import owe_again
 from domain.checkout.refund_order import refund_order
 from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
 from domain.payments.gateway import Payment, Payments
@@ -571,3 +572,24 @@ def test_what_a_refund_that_came_to_nothing_was_beyond_is_no_more(
     drop_dead_beyond(world.connection, order["id"])
 
     assert (world.count("over_returns") == 1) == stays
+
+
+@pytest.mark.parametrize(
+    ("resolution", "unexplained"),
+    [("refunded", True), ("an order's", False), ("rendu en main propre", False)],
+)
+def test_only_an_orphan_that_was_refunded_is_unexplained_again(
+    world: World, resolution: str, unexplained: bool
+) -> None:
+    now = world.clock()
+    world.connection.execute(
+        "INSERT INTO orphan_payments (payment_intent_id, amount_cents, currency, received_at, resolved_at, resolution)"
+        " VALUES ('pi_1', 4500, 'CAD', %s, %s, %s)",
+        (now, now, resolution),
+    )
+
+    assert not owe_again(world.connection, "pi_1", 4500, now)
+
+    assert world.rows("SELECT resolution FROM orphan_payments") == [
+        {"resolution": None if unexplained else resolution}
+    ]
