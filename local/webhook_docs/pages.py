@@ -136,12 +136,19 @@ def _rows(
 
 
 def _resolved(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """What the field is when it is not null, and whether it may be."""
-    choices = [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
-    known = choices[0] if choices else field
-    if "$ref" in known:
-        known = definitions[known["$ref"].rpartition("/")[2]]
-    return known, len(field.get("anyOf", [])) > 1
+    """What the field is when it is not null, and whether it may be. Of several forms, one with the fields of all."""
+    forms = [
+        definitions[form["$ref"].rpartition("/")[2]] if "$ref" in form else form
+        for form in field.get("anyOf", [field])
+    ]
+    known = [form for form in forms if form["type"] != "null"] or forms
+    if len(known) == 1:
+        return known[0], len(forms) > 1
+    together: dict[str, Any] = {}
+    for name, part in (each for form in known for each in form["properties"].items()):
+        if name not in together or _resolved(part, definitions)[1]:
+            together[name] = part
+    return {"type": "object", "properties": together}, len(forms) > len(known)
 
 
 def _kind(known: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
