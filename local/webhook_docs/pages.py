@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from domain.webhooks.event_types import EVENTS, FALLBACK, EventType
-from domain.webhooks.events import PAYLOADS
+from domain.webhooks.events import PAYLOADS, samples
 from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
 from local.webhook_docs.blueprint import blueprint
@@ -24,6 +24,17 @@ KINDS = {
     ("boolean", None): "booléen",
     ("object", None): "objet",
 }
+OBJECTS = {
+    "order": "commande",
+    "appointment": "séance",
+    "message": "message",
+    "rating": "évaluation",
+    "ticket": "billet",
+    "course": "cours",
+    "tutor": "tuteur",
+    "password_reset": "demande",
+}
+"""What an event's sequence numbers, as its ordering key begins."""
 LISTS = {"UUID": "liste d’UUID", "texte": "liste de textes", "objet": "liste d’objets"}
 
 
@@ -40,7 +51,12 @@ def documents() -> dict[str, str]:
 def index() -> str:
     """The guide, with the list of events and of the addresses they go to."""
     events = [
-        (f"[`{name}`]({name}.md)", texts.told(name)["summary"], f"`{_address(EVENTS[name])}`")
+        (
+            f"[`{name}`]({name}.md)",
+            texts.told(name)["summary"],
+            f"`{_address(EVENTS[name])}`",
+            _numbered(name),
+        )
         for name in PAYLOADS
     ]
     areas = {event.endpoint: event for event in EVENTS.values()}
@@ -54,7 +70,7 @@ def index() -> str:
     ]
     return texts.guide(
         {
-            "events": _table(("Événement", "Ce qu’il dit", "Adresse"), events),
+            "events": _table(("Événement", "Ce qu’il dit", "Adresse", "`sequence` numérote"), events),
             "envelope": _fields(_envelope()),
             "addresses": _table(("Adresse", "Événements", "Sans adresse"), addresses),
         }
@@ -94,6 +110,13 @@ def page(event_type: str) -> str:
 
 def _address(event: EventType) -> str:
     return f"MAKE_{event.endpoint}_WEBHOOK_URL"
+
+
+def _numbered(event_type: str) -> str:
+    """The object whose events `sequence` numbers together, and the field that is its id."""
+    kind, _, identifier = samples.PAYLOADS[event_type].ordering_key.partition(":")
+    payload = sample(event_type)["payload"]
+    return f"{OBJECTS[kind]}, `{next(name for name, value in payload.items() if value == identifier)}`"
 
 
 def _without_address(event: EventType) -> str:
