@@ -40,7 +40,7 @@ def call(event: dict[str, Any], *secrets: str, forced: int = 0) -> tuple[str, di
     return body, headers_of(delivery, list(secrets) or [SECRET], NOW)
 
 
-def test_an_empty_data_store_and_a_sample_print_a_line_for_each_session_and_one_for_the_order(
+def test_an_empty_data_store_and_a_sample_print_a_line_for_each_session(
     scenario: Scenario,
 ) -> None:
     assert scenario.receive(*call(sample("booking.created"))) == LINES
