@@ -26,7 +26,13 @@ VARIABLES = {
     '.{{first(map(1.__IMTHEADERS__; "value"; "name"; "webhook-timestamp"))}}.{{1.value}}',
 }
 EXPECTED = f'v1,{{{{sha256(2.texte_signe; "base64"; "{SECRET}"; "base64")}}}}'
-STILL_USEFUL = '{{parseDate(4.payload.expires_at; "YYYY-MM-DDTHH:mm:ss.SSSZ")}}'
+FORCED = "{{ifempty(2.renvoi; 0)}}"
+A_WEEK_AGO = "{{timestamp - 604800}}"
+"""`x-4as-replay` is not signed, the time of the attempt is: a call that was intercepted is good for a week at most."""
+STILL_USEFUL = (
+    '{{parseDate(ifempty(4.payload.expires_at; "2000-01-01T00:00:00.000Z"); "YYYY-MM-DDTHH:mm:ss.SSSZ")}}'
+)
+"""Make may work out a filter whole, for events without `expires_at` too: no formula fails on an empty value."""
 
 SETTINGS = {
     "roundtrips": 1,
@@ -50,7 +56,7 @@ type Filter = tuple[str, Sequence[Sequence[Condition]]]
 
 
 def blueprint() -> dict[str, Any]:
-    """The scenario: verify, read, filter, deduplicate, then a route per type of event and one for what is unknown."""
+    """The scenario: verify, read, filter, deduplicate, then routes for each type of event and one for the unknown."""
     routes = list(_routes())
     middle = STEP * (len(routes) - 1) // 2
     return {
@@ -128,7 +134,10 @@ def _trunk(y: int) -> list[Module]:
                 "Jamais vu, ou renvoi forcé",
                 [
                     [_when("{{5.exist}}", "boolean:equal", "false")],
-                    [_when("{{2.renvoi}}", "number:greaterorequal", "1")],
+                    [
+                        _when(FORCED, "number:greaterorequal", "1"),
+                        _when("{{2.heure_essai}}", "number:greaterorequal", A_WEEK_AGO),
+                    ],
                 ],
             ),
         ),
@@ -136,24 +145,29 @@ def _trunk(y: int) -> list[Module]:
 
 
 def _routes() -> Iterator[list[Module]]:
-    """A route for each type, the guide's example first, then the one of a type that this blueprint does not know."""
+    """The routes of each type, the guide's example first, then the one of a type that this blueprint does not know."""
     number = FIRST_OF_ROUTES
-    for place, event_type in enumerate(sorted(PAYLOADS, key=lambda name: "each" not in texts.route(name))):
-        route = _route(event_type, number, place * STEP)
+    written = [(event_type, told) for event_type in PAYLOADS for told in texts.routes(event_type)]
+    written.sort(key=lambda route: not any("each" in told for told in texts.routes(route[0])))
+    for place, (event_type, told) in enumerate(written):
+        route = _route(event_type, told, number, place * STEP)
         number += len(route)
         yield route
     unknown = [_when("{{4.type}}", "text:notequal", event_type) for event_type in PAYLOADS]
     only = ("Aucun des types connus", [unknown])
-    yield [_line(number, "Type inconnu : {{4.type}}", 7, len(PAYLOADS) * STEP, only)]
+    yield [_line(number, "Type inconnu : {{4.type}}", 7, len(written) * STEP, only)]
 
 
-def _route(event_type: str, number: int, y: int) -> list[Module]:
-    """The modules of one type, the first of which has the filter. What may expire is looked at once more."""
-    told = texts.route(event_type)
+def _route(event_type: str, told: Mapping[str, Any], number: int, y: int) -> list[Module]:
+    """The modules of one route, the first of which has the filter. What may expire is looked at once more."""
     conditions = [_when("{{4.type}}", "text:equal", event_type)]
+    conditions += [
+        _when(f"{{{{4.payload.{field}}}}}", "text:equal", value)
+        for field, value in told.get("only", {}).items()
+    ]
     if "expires_at" in sample(event_type)["payload"]:
         conditions.append(_when(STILL_USEFUL, "date:greater", "{{now}}"))
-    only = (event_type, [conditions])
+    only = (", ".join((event_type, told["to"])) if "to" in told else event_type, [conditions])
     if "each" not in told:
         return [_line(number, _mapped(told["line"], "4.payload"), 7, y, only)]
     array = {"array": f"{{{{4.payload.{told['each']}}}}}"}
@@ -164,15 +178,18 @@ def _route(event_type: str, number: int, y: int) -> list[Module]:
 
 
 def _line(number: int, text: str, step: int, y: int, only: Filter | None = None) -> Module:
-    """Writes a line, where the person who imports the blueprint puts an e-mail."""
+    """Writes a line, for the e-mail that the person who imports the blueprint puts after it.
+
+    The filter belongs to the module: whoever removes the module removes the filter.
+    """
     return _module(
-        number, "util:ComposeTransformer", "À remplacer", step, y, mapper={"value": text}, only=only
+        number, "util:ComposeTransformer", "Ligne à envoyer", step, y, mapper={"value": text}, only=only
     )
 
 
 def _mapped(line: str, source: str) -> str:
     """A line of routes.toml, whose {{field}} become fields of the module where they are found."""
-    return re.sub(r"\{\{(?=[a-z])", f"{{{{{source}.", line)
+    return re.sub(r"\{\{(ifempty\()?(?=[a-z])", rf"{{{{\g<1>{source}.", line)
 
 
 def _module(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from domain.webhooks.event_types import EVENTS, FALLBACK, EventType
-from domain.webhooks.events import PAYLOADS
+from domain.webhooks.events import PAYLOADS, samples
 from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
 from local.webhook_docs.blueprint import blueprint
@@ -24,6 +24,17 @@ KINDS = {
     ("boolean", None): "booléen",
     ("object", None): "objet",
 }
+OBJECTS = {
+    "order": "commande",
+    "appointment": "séance",
+    "message": "message",
+    "rating": "évaluation",
+    "ticket": "billet",
+    "course": "cours",
+    "tutor": "tuteur",
+    "password_reset": "demande",
+}
+"""What an event's sequence numbers, as its ordering key begins."""
 LISTS = {"UUID": "liste d’UUID", "texte": "liste de textes", "objet": "liste d’objets"}
 
 
@@ -40,7 +51,12 @@ def documents() -> dict[str, str]:
 def index() -> str:
     """The guide, with the list of events and of the addresses they go to."""
     events = [
-        (f"[`{name}`]({name}.md)", texts.told(name)["summary"], f"`{_address(EVENTS[name])}`")
+        (
+            f"[`{name}`]({name}.md)",
+            texts.told(name)["summary"],
+            f"`{_address(EVENTS[name])}`",
+            _numbered(name),
+        )
         for name in PAYLOADS
     ]
     areas = {event.endpoint: event for event in EVENTS.values()}
@@ -54,7 +70,7 @@ def index() -> str:
     ]
     return texts.guide(
         {
-            "events": _table(("Événement", "Ce qu’il dit", "Adresse"), events),
+            "events": _table(("Événement", "Ce qu’il dit", "Adresse", "`sequence` numérote"), events),
             "envelope": _fields(_envelope()),
             "addresses": _table(("Adresse", "Événements", "Sans adresse"), addresses),
         }
@@ -94,6 +110,13 @@ def page(event_type: str) -> str:
 
 def _address(event: EventType) -> str:
     return f"MAKE_{event.endpoint}_WEBHOOK_URL"
+
+
+def _numbered(event_type: str) -> str:
+    """The object whose events `sequence` numbers together, and the field that is its id."""
+    kind, _, identifier = samples.PAYLOADS[event_type].ordering_key.partition(":")
+    payload = sample(event_type)["payload"]
+    return f"{OBJECTS[kind]}, `{next(name for name, value in payload.items() if value == identifier)}`"
 
 
 def _without_address(event: EventType) -> str:
@@ -136,12 +159,19 @@ def _rows(
 
 
 def _resolved(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """What the field is when it is not null, and whether it may be."""
-    choices = [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
-    known = choices[0] if choices else field
-    if "$ref" in known:
-        known = definitions[known["$ref"].rpartition("/")[2]]
-    return known, len(field.get("anyOf", [])) > 1
+    """What the field is when it is not null, and whether it may be. Of several forms, one with the fields of all."""
+    forms = [
+        definitions[form["$ref"].rpartition("/")[2]] if "$ref" in form else form
+        for form in field.get("anyOf", [field])
+    ]
+    known = [form for form in forms if form["type"] != "null"] or forms
+    if len(known) == 1:
+        return known[0], len(forms) > 1
+    together: dict[str, Any] = {}
+    for name, part in (each for form in known for each in form["properties"].items()):
+        if name not in together or _resolved(part, definitions)[1]:
+            together[name] = part
+    return {"type": "object", "properties": together}, len(forms) > len(known)
 
 
 def _kind(known: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

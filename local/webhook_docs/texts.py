@@ -26,9 +26,12 @@ def told(event_type: str) -> dict[str, str]:
     return texts
 
 
-def route(event_type: str) -> dict[str, str]:
-    """`line`, what the blueprint's route of an event writes, and `each`, the list it goes through, if it does."""
-    written: dict[str, str] = load("routes.toml")[event_type]
+def routes(event_type: str) -> list[dict[str, Any]]:
+    """The blueprint's routes of an event: `line`, what each writes; `each`, the list it goes through, if it does.
+
+    `to` says whom or what for, when there are several; `only`, the fields of the payload that let it pass, and how.
+    """
+    written: list[dict[str, Any]] = load("routes.toml")[event_type]
     return written
 
 

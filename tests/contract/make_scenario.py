@@ -29,9 +29,13 @@ class Scenario:
 
     def receive(self, body: str, headers: Mapping[str, str]) -> list[str]:
         """Run once on a call, as a custom webhook with both of its settings gives it; answers the lines."""
-        self.lines = []
         call = {"value": body, "__IMTHEADERS__": [{"name": name, "value": headers[name]} for name in headers]}
-        self._run(self._flow, {"1": call})
+        return self.run_once({"1": call})
+
+    def run_once(self, outputs: Outputs | None = None) -> list[str]:
+        """Run once on what its modules hold; answers the lines."""
+        self.lines = []
+        self._run(self._flow, outputs or {})
         return self.lines
 
     def _run(self, flow: list[Module], outputs: Outputs) -> None:
@@ -49,6 +53,8 @@ class Scenario:
                     outputs[number] = json.loads(mapped["json"])
                 case "datastore:ExistRecord":
                     outputs[number] = {"exist": mapped["key"] in self.store}
+                case "datastore:GetRecord":
+                    outputs[number] = self.store.get(mapped["key"], {})
                 case "datastore:AddRecord":
                     assert mapped["overwrite"] or mapped["key"] not in self.store
                     self.store[mapped["key"]] = mapped["data"]
@@ -63,13 +69,17 @@ class Scenario:
                     self.lines.append(mapped["value"])
 
     def _passes(self, only: Mapping[str, Any] | None, outputs: Outputs) -> bool:
-        return only is None or any(
-            all(
+        """Whether a filter lets them pass. Every condition is worked out, as Make may: none may fail."""
+        if only is None:
+            return True
+        found = [
+            [
                 COMPARED[one["o"]](self._mapped(one["a"], outputs), self._mapped(one["b"], outputs))
                 for one in together
-            )
+            ]
             for together in only["conditions"]
-        )
+        ]
+        return any(all(together) for together in found)
 
     def _mapped(self, node: Any, outputs: Outputs) -> Any:
         """A formula alone keeps the type of its value; among other words it is text."""
@@ -89,8 +99,12 @@ class Scenario:
             return CALLED[call[1]](*(self._value(each, outputs) for each in _arguments(call[2])))
         if formula.startswith('"'):
             return formula.strip('"')
+        if formula.isdecimal():
+            return int(formula)
         if formula == "now":
             return self._now
+        if earlier := re.fullmatch(r"timestamp - (\d+)", formula):
+            return int(self._now.timestamp()) - int(earlier[1])
         value: Any = outputs
         for key in formula.split("."):
             value = value.get(key) if value else None
@@ -125,12 +139,14 @@ CALLED: Mapping[str, Callable[..., Any]] = {
     "map": lambda array, key, by, wanted: [one[key] for one in array if one[by] == wanted],
     "sha256": _hmac_sha256,
     "parseDate": _parse_date,
+    "ifempty": lambda value, instead: instead if value in (None, "") else value,
 }
 COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "text:contain": lambda left, right: right in _text(left),
     "text:equal": lambda left, right: left == right,
     "text:notequal": lambda left, right: left != right,
     "boolean:equal": lambda left, right: left == (right == "true"),
-    "number:greaterorequal": lambda left, right: bool(left) and float(left) >= float(right),
+    "number:greater": lambda left, right: float(left) > float(right),
+    "number:greaterorequal": lambda left, right: float(left) >= float(right),
     "date:greater": lambda left, right: left > right,
 }

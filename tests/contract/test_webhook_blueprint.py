@@ -13,10 +13,16 @@ from domain.webhooks.events.samples import NOW, sample
 from local.webhook_docs import texts
 from local.webhook_docs.blueprint import SECRET as PLACEHOLDER
 from tests.contract.make_scenario import Scenario
+from tests.support.documented import schema
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 NEXT_SECRET = "whsec_HxweHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
-LINES = ["jeudi 10 décembre 2026 à 9 h, 60,75 $", "mardi 15 décembre 2026 à 16 h 30, 60,75 $"]
+LINES = [
+    "jeudi 10 décembre 2026 à 9 h, 60,75 $",
+    "mardi 15 décembre 2026 à 16 h 30, 60,75 $",
+    "À zoe@exemple.ca : Français, secondaire (jeudi 10 décembre 2026, de 9 h à 10 h 30) ; Mathématiques, secondaire"
+    " (mardi 15 décembre 2026, de 16 h 30 à 18 h). Total : 109,35 $.",
+]
 BLUEPRINT = json.loads((texts.DOCS / "blueprint.json").read_text(encoding="utf-8"))
 
 
@@ -34,16 +40,25 @@ def call(event: dict[str, Any], *secrets: str, forced: int = 0) -> tuple[str, di
     return body, headers_of(delivery, list(secrets) or [SECRET], NOW)
 
 
-def test_an_empty_data_store_and_a_sample_print_a_line_for_each_session(scenario: Scenario) -> None:
+def test_an_empty_data_store_and_a_sample_print_a_line_for_each_session(
+    scenario: Scenario,
+) -> None:
     assert scenario.receive(*call(sample("booking.created"))) == LINES
     assert list(scenario.store) == [sample("booking.created")["event_id"]]
 
 
+@pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("event_type", EVENTS)
 def test_every_event_comes_out_of_its_route_with_nothing_left_to_fill(
-    scenario: Scenario, event_type: str
+    scenario: Scenario, event_type: str, empty: bool
 ) -> None:
-    lines = scenario.receive(*call(sample(event_type)))
+    """`empty`: with nothing in what may be null."""
+    event = sample(event_type)
+    for name, field in schema(event_type)["properties"]["payload"]["properties"].items():
+        if empty and {"type": "null"} in field.get("anyOf", ()):
+            event["payload"][name] = None
+
+    lines = scenario.receive(*call(event))
 
     assert lines
     assert not any("{{" in line or "Type inconnu" in line for line in lines)
@@ -57,6 +72,49 @@ def test_the_same_event_twice_is_told_once_unless_it_is_forced(scenario: Scenari
     assert scenario.receive(*call(event)) == []
     assert scenario.receive(*call(event, forced=1)) == LINES
     assert scenario.receive(*call(event)) == []
+
+
+def test_a_repetition_marked_by_a_thief_is_good_for_a_week(scenario: Scenario) -> None:
+    """`x-4as-replay` is not signed: the call of another day, the mark added to it."""
+    body, headers = call(sample("booking.created"))
+    marked = headers | {"x-4as-replay": "1"}
+    assert scenario.receive(body, headers) == LINES
+
+    later = Scenario(BLUEPRINT, SECRET, PLACEHOLDER, NOW + timedelta(days=7))
+    later.store = scenario.store
+    too_late = Scenario(BLUEPRINT, SECRET, PLACEHOLDER, NOW + timedelta(days=7, seconds=1))
+    too_late.store = scenario.store
+
+    assert later.receive(body, marked) == LINES
+    assert too_late.receive(body, marked) == []
+
+
+def test_a_first_arrival_may_have_waited_for_any_time(scenario: Scenario) -> None:
+    late = Scenario(BLUEPRINT, SECRET, PLACEHOLDER, NOW + timedelta(days=29))
+
+    assert late.receive(*call(sample("booking.created"))) == LINES
+
+
+def test_a_cancellation_by_a_refund_is_the_refund_s_to_tell_the_student(scenario: Scenario) -> None:
+    event = sample("booking.cancelled")
+    both = scenario.receive(*call(event))
+    event["event_id"] += "0"
+    event["payload"]["cause"] = "refund"
+
+    to_the_tutor = [line for line in both if line.startswith("À helene.roy@exemple.ca")]
+    assert len(both) == 2
+    assert scenario.receive(*call(event)) == to_the_tutor
+
+
+@pytest.mark.parametrize(("role", "told"), [("admin", "À zoe@exemple.ca : "), ("student", "Claire Gagnon, ")])
+def test_a_ticket_s_message_goes_to_the_other_side(scenario: Scenario, role: str, told: str) -> None:
+    event = sample("ticket.message_added")
+    event["payload"]["sender_role"] = role
+
+    (line,) = scenario.receive(*call(event))
+
+    assert line.startswith(told)
+    assert event["payload"]["message"] in line
 
 
 def test_another_secret_a_changed_text_or_no_signature_goes_no_further(scenario: Scenario) -> None:

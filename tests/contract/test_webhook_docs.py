@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -45,7 +46,7 @@ FIELDS = {
     "previous_general_score?",
     "rating.updated": "rating_id student_id tutor_id course_id appointment_id? course_title_fr tutor_name "
     "q1_courtoisie q2_maitrise q3_pedagogie q4_dynamisme general_score comment? hidden created_at updated_at "
-    "previous_general_score?",
+    "previous_general_score",
     "ticket.created": "ticket_id user_id user_email subject category priority status created_at",
     "ticket.status_changed": "ticket_id user_id user_email old_status new_status changed_by reason? timestamp subject",
     "ticket.message_added": "ticket_id message_id user_id user_email sender_role message is_internal timestamp "
@@ -64,29 +65,41 @@ FIELDS = {
     "tutor.availability.updated": "tutor_id change_type operation details changed_by changed_at",
 }
 # What this product adds: what a message needs, ready to print, and what regroups.
-PRINTED_SESSION = "start_local end_local start_fr"
+PRINTED_SESSION = "start_local end_local start_fr span_fr"
+CHANGED = "changed_by_name changed_fields_fr? changed_fr"
 ADDED = {
-    "booking.created": "is_new_user subtotal_fr discount_fr total_fr credit_applied_fr amount_charged_fr",
-    "booking.cancelled": f"tutor_name {PRINTED_SESSION} cancelled_by_fr price_fr credit_issued_fr?",
-    "booking.rescheduled": "tutor_name order_id? duration_min rescheduled_by_fr old_start_local old_start_fr "
-    "new_start_local new_end_local new_start_fr",
-    "appointment.completed": f"tutor_name order_id? {PRINTED_SESSION} tutor_earnings_fr",
-    "order.refunded": "refund_amount_fr",
-    "message.sent": "timestamp_fr",
-    "rating.created": "general_score_fr",
-    "rating.updated": "general_score_fr",
-    "ticket.created": "category_fr priority_fr status_fr",
-    "ticket.status_changed": "old_status_fr new_status_fr",
-    **dict.fromkeys(("course.created", "course.updated", "course.deleted"), "student_rate_fr"),
+    "signup": "created_fr",
+    "booking.created": "is_new_user created_fr sessions_fr subtotal_fr discount_fr total_fr "
+    "credit_applied_fr amount_charged_fr",
+    "booking.cancelled": f"tutor_name {PRINTED_SESSION} cancelled_by_fr price_fr credit_issued_fr? timestamp_fr",
+    "booking.rescheduled": "tutor_name order_id? duration_min meeting_link? rescheduled_by_fr old_start_local "
+    "old_start_fr old_span_fr new_start_local new_end_local new_start_fr new_span_fr timestamp_fr",
+    "appointment.completed": f"tutor_name order_id? {PRINTED_SESSION} tutor_earnings_fr completed_fr",
+    "order.refunded": "refund_amount_fr timestamp_fr ordered_at ordered_fr order_total_cad order_total_fr "
+    "refunded_total_cad refunded_total_fr to_card_cad to_card_fr to_credit_cad to_credit_fr refunded_to_fr? sessions "
+    "sessions_fr?",
+    "message.sent": "timestamp_fr sender_role_fr receiver_role_fr",
+    "rating.created": "general_score_fr previous_general_score_fr? created_fr updated_fr",
+    "rating.updated": "general_score_fr previous_general_score_fr created_fr updated_fr",
+    "ticket.created": "user_first_name user_last_name category_fr priority_fr status_fr created_fr",
+    "ticket.status_changed": "user_first_name user_last_name old_status_fr new_status_fr timestamp_fr",
+    "ticket.message_added": "user_first_name user_last_name owner_first_name sender_role_fr timestamp_fr",
+    **dict.fromkeys(("course.created", "course.updated", "course.deleted"), f"student_rate_fr {CHANGED}"),
     **dict.fromkeys(
-        ("tutor.created", "tutor.updated", "tutor.rate.updated"),
-        "hourly_base_rate_fr old_rate_fr? new_rate_fr?",
+        ("tutor.created", "tutor.updated"), f"hourly_base_rate_fr old_rate_fr? new_rate_fr? {CHANGED}"
     ),
+    "tutor.rate.updated": f"hourly_base_rate_fr old_rate_fr new_rate_fr {CHANGED}",
+    "tutor.availability.updated": "tutor_name tutor_email change_type_fr operation_fr details_fr changed_by_name "
+    "changed_fr",
 }
-ADDED_TO_ITEM = "start_fr end_local price_fr tutor_earnings_fr"
+ADDED_TO_ITEM = "start_fr span_fr end_local price_fr tutor_earnings_fr"
 ITEM = (
     "appointment_id course_id course_title_fr tutor_id tutor_name start_datetime duration_min price_cad "
     "tutor_earnings_cad end_datetime start_local tutor_email meeting_link?"
+)
+REFUNDED_SESSION = (
+    "appointment_id? course_title_fr tutor_name start_datetime end_datetime refund_cad "  # then printed
+    "start_fr span_fr refund_fr"
 )
 OWN = {"password.reset_requested", "appointment.reminder", "appointment.meeting_link_updated"}
 
@@ -97,23 +110,29 @@ TYPES = {
     "list of uuid": "affected_appointments course_ids",
     "list of text": "changed_fields",
     "list of BookedSession": "items",
+    "list of RefundedSession": "sessions",
     "Contact": "student tutor",
     "object": "details",
     "e-mail": "email tutor_email receiver_email user_email owner_email",
     "E.164": "phone",
     "text": "first_name last_name coupon_code course_title_fr tutor_name meeting_link payment_reference "
     "cancellation_reason reason refund_reason stripe_refund_id sender_name receiver_name content appointment_title "
-    "comment subject message slug title_fr display_name "
+    "comment subject message slug title_fr display_name user_first_name user_last_name owner_first_name "
+    "changed_by_name "
     # printed
-    "start_fr price_fr tutor_earnings_fr subtotal_fr discount_fr total_fr credit_applied_fr amount_charged_fr "
+    "start_fr span_fr sessions_fr created_fr updated_fr changed_fr completed_fr ordered_fr old_span_fr new_span_fr "
+    "order_total_fr refunded_total_fr to_card_fr to_credit_fr refunded_to_fr refund_fr sender_role_fr receiver_role_fr "
+    "previous_general_score_fr changed_fields_fr change_type_fr operation_fr details_fr "
+    "price_fr tutor_earnings_fr subtotal_fr discount_fr total_fr credit_applied_fr amount_charged_fr "
     "cancelled_by_fr credit_issued_fr rescheduled_by_fr old_start_fr new_start_fr refund_amount_fr timestamp_fr "
     "general_score_fr category_fr priority_fr status_fr old_status_fr new_status_fr student_rate_fr "
     "hourly_base_rate_fr old_rate_fr new_rate_fr",
     "date-time": "created_at start_datetime end_datetime timestamp old_start_datetime old_end_datetime "
-    "new_start_datetime new_end_datetime completed_at updated_at changed_at",
+    "new_start_datetime new_end_datetime completed_at updated_at changed_at ordered_at",
     "local date-time": "start_local end_local old_start_local new_start_local new_end_local",
     "dollars": "subtotal_cad discount_cad total_cad price_cad tutor_earnings_cad credit_applied_cad amount_charged_cad "
-    "credit_issued refund_amount student_rate_cad hourly_base_rate_cad old_rate_cad new_rate_cad",
+    "credit_issued refund_amount student_rate_cad hourly_base_rate_cad old_rate_cad new_rate_cad order_total_cad "
+    "refunded_total_cad to_card_cad to_credit_cad refund_cad",
     "number from 1 to 5": "general_score previous_general_score",
     "integer from 1 to 5": "q1_courtoisie q2_maitrise q3_pedagogie q4_dynamisme",
     "integer": "duration_min item_count attachment_count priority",
@@ -136,7 +155,8 @@ TYPES = {
     "rule|exception|time_off": "change_type",
     "created|updated|deleted": "operation",
     "nothing": "rating.created.previous_general_score tutor.created.old_rate_cad tutor.created.new_rate_cad "
-    "tutor.updated.old_rate_cad tutor.updated.new_rate_cad",
+    "tutor.updated.old_rate_cad tutor.updated.new_rate_cad rating.created.previous_general_score_fr "
+    "tutor.created.old_rate_fr tutor.created.new_rate_fr tutor.updated.old_rate_fr tutor.updated.new_rate_fr",
 }
 
 KEYS = {
@@ -197,6 +217,10 @@ def told(event_type: str) -> dict[str, Any]:
     return payload.model_dump(exclude=set(type(payload).model_computed_fields))
 
 
+FOR_FILTERS = {"role", "source", "cause", "completed_by"}
+"""Codes to choose a route by, which no message says."""
+PARTS = ("BookedSession", "RefundedSession", "Contact")
+
 every_event = pytest.mark.parametrize("event_type", PAYLOADS)
 
 
@@ -209,11 +233,11 @@ def type_of(field: dict[str, Any], parts: dict[str, Any]) -> str:
     """As TYPES writes it; that it may be null is told elsewhere."""
     match field:
         case {"anyOf": choices}:
-            (field,) = [choice for choice in choices if choice.get("type") != "null"]
-            return type_of(field, parts)
+            (kind,) = {type_of(choice, parts) for choice in choices if choice.get("type") != "null"}
+            return kind
         case {"$ref": place}:
             name = str(place).rpartition("/")[2]
-            return name if name in ("BookedSession", "Contact") else type_of(parts[name], parts)
+            return name if name in PARTS else type_of(parts[name], parts)
         case {"const": word}:
             return json.dumps(word).strip('"')
         case {"enum": words}:
@@ -244,6 +268,32 @@ def named(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
                 yield from named(element, f"{name}.")
 
 
+def twin_of(event_type: str, name: str, kind: str) -> str | None:
+    """The field that says the same ready to print; None when nobody prints it, or it is printed as it is."""
+    if kind == "date-time":
+        if (event_type, name) == ("appointment.reminder", "expires_at"):
+            return "start_fr"
+        for ending, printed in (
+            ("start_datetime", "start_fr"),
+            ("end_datetime", "span_fr"),
+            ("_at", "_fr"),
+            ("timestamp", "timestamp_fr"),
+        ):
+            if name.endswith(ending):
+                return name.removesuffix(ending) + printed
+    if kind in ("dollars", "number from 1 to 5"):
+        return name.removesuffix("_cad") + "_fr"
+    return f"{name}_fr" if "|" in kind and name not in FOR_FILTERS else None
+
+
+def properties_of(node: Any) -> Iterator[str]:
+    """The name of every field of a schema, however deep."""
+    for value in node if isinstance(node, list) else node.values() if isinstance(node, dict) else ():
+        yield from properties_of(value)
+    if isinstance(node, dict):
+        yield from node.get("properties", ())
+
+
 def test_the_committed_pages_schemas_and_samples_are_fresh() -> None:
     assert differences() == []
 
@@ -270,6 +320,7 @@ def test_a_booked_session_and_a_contact_have_exactly_the_fields_of_the_contract(
         f"{ITEM} {ADDED_TO_ITEM}",
         CONTACT,
     )
+    assert fields(schema("order.refunded")["$defs"]["RefundedSession"]) == REFUNDED_SESSION
 
 
 @pytest.mark.parametrize("event_type", FIELDS)
@@ -277,7 +328,7 @@ def test_a_field_has_the_type_of_the_contract(event_type: str) -> None:
     document = schema(event_type)
     promised = {name: words for words, names in TYPES.items() for name in names.split()}
     objects = [document["properties"]["payload"]]
-    objects += [part for name, part in document["$defs"].items() if name in ("BookedSession", "Contact")]
+    objects += [part for name, part in document["$defs"].items() if name in PARTS]
 
     for properties in (one["properties"] for one in objects):
         assert {name: type_of(field, document["$defs"]) for name, field in properties.items()} == {
@@ -314,10 +365,117 @@ def test_only_what_the_contract_lets_be_null_may_be_null(event_type: str) -> Non
 
 
 @every_event
+def test_instants_amounts_scores_and_codes_have_a_twin_to_print_that_is_null_when_they_are(
+    event_type: str,
+) -> None:
+    document = schema(event_type)
+    objects = [document["properties"]["payload"]]
+    objects += [part for name, part in document["$defs"].items() if name.endswith("Session")]
+    for properties in (one["properties"] for one in objects):
+        for name, field in properties.items():
+            twin = twin_of(event_type, name, type_of(field, document["$defs"]))
+            if twin:
+                assert twin in properties, name
+                assert _nullable(properties[twin]) == _nullable(field), name
+
+
+@every_event
+def test_a_sample_is_sent_when_its_fact_occurred(event_type: str) -> None:
+    event = sample(event_type)
+    payload = event["payload"]
+
+    facts = {
+        value
+        for name, value in payload.items()
+        if name in ("timestamp", "completed_at", "updated_at", "changed_at", "requested_at")
+    }
+    before = {value for name, value in payload.items() if name in ("created_at", "ordered_at")}
+    assert event["sent_at"] == event["timestamp"]
+    assert facts or before
+    assert facts <= {event["timestamp"]}
+    assert not before or max(before) <= event["timestamp"]
+
+
+def test_samples_keep_what_their_pages_say_of_time() -> None:
+    """A reminder a day before, a completion within a quarter of an hour after, an opinion once it took place."""
+    minutes = {
+        event_type: (moment_of(event_type, after) - moment_of(event_type, since)).total_seconds() / 60
+        for event_type, since, after in (
+            ("appointment.reminder", "timestamp", "start_datetime"),
+            ("appointment.completed", "end_datetime", "completed_at"),
+            ("password.reset_requested", "requested_at", "expires_at"),
+        )
+    }
+
+    assert minutes["appointment.reminder"] == 24 * 60
+    assert 0 <= minutes["appointment.completed"] <= 15
+    assert minutes["password.reset_requested"] == 60
+    assert moment_of("rating.created", "created_at") > moment_of("appointment.completed", "completed_at")
+    assert moment_of("ticket.created", "created_at") < moment_of("ticket.message_added", "timestamp")
+    assert moment_of("ticket.message_added", "timestamp") < moment_of("ticket.status_changed", "timestamp")
+
+
+def moment_of(event_type: str, field: str) -> datetime:
+    return datetime.fromisoformat(sample(event_type)["payload"][field])
+
+
+@pytest.mark.parametrize(
+    ("change_type", "details", "printed"),
+    [
+        ("rule", {"weekday": 0, "start_time": "09:00", "end_time": "12:30"}, "dimanche, de 9 h à 12 h 30"),
+        ("rule", {"weekday": 6, "start_time": "20:00", "end_time": "24:00"}, "samedi, de 20 h à minuit"),
+        (
+            "exception",
+            {"kind": "closed", "start_date": "2026-12-24", "end_date": "2026-12-24"},
+            "fermé le jeudi 24 décembre 2026",
+        ),
+        (
+            "exception",
+            {"kind": "closed", "start_date": "2026-12-24", "end_date": "2027-01-01", "note": "Fêtes"},
+            "fermé du jeudi 24 décembre 2026 au vendredi 1er janvier 2027",
+        ),
+        (
+            "exception",
+            {
+                "kind": "open",
+                "start_date": "2026-12-19",
+                "end_date": "2026-12-19",
+                "start_time": "09:00",
+                "end_time": "12:00",
+            },
+            "ouvert le samedi 19 décembre 2026, de 9 h à 12 h",
+        ),
+        (
+            "time_off",
+            {
+                "start_datetime": "2027-03-01T14:00:00Z",
+                "end_datetime": "2027-03-05T22:00:00Z",
+                "reason": None,
+            },
+            "du lundi 1er mars 2027 à 9 h au vendredi 5 mars 2027 à 17 h",
+        ),
+    ],
+)
+def test_each_kind_of_availability_is_printed_and_as_its_schema_says(
+    change_type: str, details: dict[str, Any], printed: str
+) -> None:
+    if change_type == "exception":
+        details = {"start_time": None, "end_time": None, "note": None} | details
+    payload = PAYLOADS["tutor.availability.updated"](
+        **told("tutor.availability.updated") | {"change_type": change_type, "details": details, "version": 1}
+    )
+    event = sample("tutor.availability.updated") | {"payload": json.loads(payload.model_dump_json())}
+
+    assert event["payload"]["details_fr"] == printed
+    assert set(event["payload"]["details"]) == set(details)
+    assert broken_promises(event) == []
+
+
+@every_event
 def test_names_and_types_go_together(event_type: str) -> None:
     for name, value in named(sample(event_type)["payload"]):
         short = name.rpartition(".")[2]
-        if value is None or short in ("stripe_refund_id",):
+        if value is None or short == "stripe_refund_id":
             continue
         if short.endswith("_cad") or short in ("refund_amount", "credit_issued"):
             assert isinstance(value, float), name
@@ -417,6 +575,16 @@ def test_an_event_is_below_20_kb(event_type: str) -> None:
     assert len(samples.PAYLOADS[event_type].model_dump_json().encode()) < 20_000
 
 
+@pytest.mark.parametrize(
+    ("event_type", "sessions"), [("booking.created", "items"), ("order.refunded", "sessions")]
+)
+def test_twenty_sessions_are_below_20_kb(event_type: str, sessions: str) -> None:
+    payload = samples.PAYLOADS[event_type]
+    whole = payload.model_copy(update={sessions: getattr(payload, sessions)[-1:] * 20})
+
+    assert len(whole.model_dump_json().encode()) < 20_000
+
+
 def test_no_internal_note_of_a_ticket_can_be_told() -> None:
     """e.3-19."""
     note = samples.PAYLOADS["ticket.message_added"].model_dump() | {"is_internal": True}
@@ -476,10 +644,7 @@ def test_every_link_of_the_pages_leads_somewhere() -> None:
 
 def test_every_sentence_of_the_source_is_used() -> None:
     meanings = texts.load("fields.toml")
-    known = {
-        event_type: {name.rpartition(".")[2] for name, _ in named(sample(event_type))}
-        for event_type in PAYLOADS
-    }
+    known = {event_type: set(properties_of(schema(event_type))) for event_type in PAYLOADS}
     everywhere = set().union(*known.values())
 
     assert set(texts.load("events.toml")) == set(PAYLOADS)

@@ -4,16 +4,19 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from domain.clock import on_toronto_clock
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events.samples import sample
+from domain.webhooks.events.samples import NOW, PAYLOADS, sample
 from domain.webhooks.signature import sign
 from local.webhook_docs import blueprint as made
 from local.webhook_docs import texts
+from tests.contract.make_scenario import Scenario
+from tests.support.documented import schema
 
 PRINTED = "jeudi 10 décembre 2026 à 9 h, 60,75 $"
 SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -70,7 +73,7 @@ def routes(blueprint: dict[str, Any]) -> list[list[Module]]:
 
 
 def types_let_through(route: list[Module]) -> set[str]:
-    """Which events the filter of a route lets through, what expires apart."""
+    """Which events the filter of a route lets through, what expires and what they hold apart."""
     (conditions,) = route[0]["filter"]["conditions"]
     on_type = [one for one in conditions if one["a"] == "{{4.type}}"]
     return {
@@ -92,6 +95,12 @@ def texts_of(node: Any) -> Iterator[str]:
                 yield from texts_of(element)
 
 
+def chapter(guide: str, title: str) -> str:
+    """A section of the guide, without its title."""
+    rest = guide[guide.index(f"## {title}\n") + len(title) + 4 :]
+    return rest[: rest.index("\n## ")]
+
+
 def code_blocks(guide: str) -> list[str]:
     """What is shown to be copied, wherever it is indented."""
     return [
@@ -103,13 +112,32 @@ def code_blocks(guide: str) -> list[str]:
 # --- The blueprint ---------------------------------------------------------------------------------------------------
 
 
-def test_every_type_of_event_has_its_own_route_and_the_last_one_takes_the_rest(
+def test_every_type_of_event_has_its_own_routes_and_the_last_one_takes_the_rest(
     blueprint: dict[str, Any],
 ) -> None:
     let_through = [types_let_through(route) for route in routes(blueprint)]
 
-    assert sorted(let_through[:-1], key=min) == [{event_type} for event_type in sorted(EVENTS)]
+    assert all(len(types) == 1 for types in let_through)
+    assert set.union(*let_through[:-1]) == set(EVENTS)
     assert let_through[-1] == {"une.surprise"}
+    assert len({route[0]["filter"]["name"] for route in routes(blueprint)}) == len(let_through)
+
+
+def test_no_route_writes_to_a_student_and_to_a_tutor(blueprint: dict[str, Any]) -> None:
+    for route in routes(blueprint):
+        written = json.dumps(route)
+        assert not ("student.email" in written and re.search(r"tutor[._]email", written)), written
+
+
+def test_orders_are_confirmed_once_and_sessions_one_by_one(blueprint: dict[str, Any]) -> None:
+    first, second = (
+        [module["module"] for module in route]
+        for route in routes(blueprint)
+        if types_let_through(route) == {"booking.created"}
+    )
+
+    assert first == ["builtin:BasicFeeder", "util:ComposeTransformer"]
+    assert second == ["util:ComposeTransformer"]
 
 
 def test_modules_have_numbers_of_their_own_and_are_as_make_wants_them(blueprint: dict[str, Any]) -> None:
@@ -160,26 +188,50 @@ def test_filters_use_operators_that_make_has(blueprint: dict[str, Any]) -> None:
 
 
 @every_event
-def test_a_route_names_fields_that_its_event_has(blueprint: dict[str, Any], event_type: str) -> None:
-    (route,) = [one for one in routes(blueprint) if types_let_through(one) == {event_type}]
+def test_routes_name_fields_that_their_event_has(blueprint: dict[str, Any], event_type: str) -> None:
     event = sample(event_type)
-    iterated = {}
-    if route[0]["module"] == "builtin:BasicFeeder":
-        iterated = {str(route[0]["id"]): event["payload"]["items"][0]}
+    for route in routes(blueprint):
+        if types_let_through(route) != {event_type}:
+            continue
+        iterated = {}
+        if route[0]["module"] == "builtin:BasicFeeder":
+            iterated = {str(route[0]["id"]): event["payload"]["items"][0]}
 
-    named = re.findall(r"\b(\d+)\.([a-z_.]+)", " ".join(texts_of(route)))
+        named = re.findall(r"\b(\d+)\.([a-z_.]+)", " ".join(texts_of(route)))
 
-    assert named
-    for number, path in named:
-        value: Any = iterated.get(number, event)
-        for key in path.split("."):
-            value = value[key]
+        assert named
+        for number, path in named:
+            value: Any = iterated.get(number, event)
+            for key in path.split("."):
+                value = value[key]
+
+
+@every_event
+def test_what_may_be_empty_is_not_printed_without_a_word_in_its_place(event_type: str) -> None:
+    document = schema(event_type)
+    for told in texts.routes(event_type):
+        for path in re.findall(r"\{\{([a-z_.]+)\}\}", told["line"]):
+            node = document["properties"]["payload"]
+            for name in (*([told["each"]] if "each" in told else []), *path.split(".")):
+                if "$ref" in node:
+                    node = document["$defs"][node["$ref"].rpartition("/")[2]]
+                field = node["properties"][name]
+                assert "anyOf" not in field, path
+                node = field.get("items", field)
+
+
+@every_event
+def test_a_code_that_a_route_asks_for_is_one_of_its_field_s(event_type: str) -> None:
+    fields = schema(event_type)["properties"]["payload"]["properties"]
+    for told in texts.routes(event_type):
+        assert all(value in fields[name]["enum"] for name, value in told.get("only", {}).items())
 
 
 def test_what_expires_is_looked_at_once_more(blueprint: dict[str, Any]) -> None:
     looked_at = {
-        route[0]["filter"]["name"]
+        event_type
         for route in routes(blueprint)
+        for event_type in types_let_through(route)
         if any(condition["o"] == "date:greater" for condition in route[0]["filter"]["conditions"][0])
     }
 
@@ -242,6 +294,63 @@ def test_the_guide_names_every_operator_of_a_filter(guide: str) -> None:
     assert all(label in words for label in OPERATORS.values())
 
 
+def test_the_line_in_five_minutes_prints_what_it_promises_with_the_sample_pasted(guide: str) -> None:
+    """Its four clicks as a scenario that begins with Parse JSON, played on the file that is pasted."""
+    walk = chapter(guide, "La ligne en cinq minutes")
+    array, line, promised = code_blocks(walk)
+    pasted = (texts.DOCS / "samples" / "booking.created.json").read_text(encoding="utf-8")
+    flow: list[Module] = [
+        {"id": 1, "module": "json:ParseJSON", "mapper": {"json": pasted}},
+        {"id": 2, "module": "builtin:BasicFeeder", "mapper": {"array": array}},
+        {"id": 3, "module": "util:ComposeTransformer", "mapper": {"value": line}},
+    ]
+
+    lines = Scenario({"flow": flow}, "", "no placeholder", NOW).run_once()
+
+    assert lines == [promised, "mardi 15 décembre 2026 à 16 h 30, 60,75 $"]
+    assert promised == PRINTED
+    assert f"`{lines[1]}`" in walk
+    assert "](samples/booking.created.json)" in walk
+    places = [walk.index(f"*{MODULES[module['module']]}*") for module in flow]
+    assert all(before < after for before, after in pairwise(places))
+    assert "{{" not in pasted, "Make would take it for a formula"
+    assert "}}" not in pasted
+
+
+def test_what_arrives_late_changes_no_diary(guide: str) -> None:
+    """The recipe of its chapter on the events of one session, in the wrong order and twice."""
+    recipe = chapter(guide, "Quand l’ordre compte")
+    key, sequence, newest = "{{4.payload.appointment_id}}", "{{4.sequence}}", "{{ifempty(38.sequence; 0)}}"
+    assert all(f"`{formula}`" in recipe for formula in (key, sequence, newest))
+    assert "*Numeric operators: Greater than*" in recipe
+    newer = {"name": "", "conditions": [[{"a": sequence, "o": "number:greater", "b": newest}]]}
+    kept = {"key": key, "data": {"sequence": sequence}, "overwrite": True}
+    told: list[Any] = []
+    store: dict[str, Any] = {}
+    for number in (2, 1, 3, 3, 2):
+        event = sample("booking.rescheduled") | {"sequence": number}
+        flow = [
+            {"id": 4, "module": "json:ParseJSON", "mapper": {"json": json.dumps(event)}},
+            {"id": 38, "module": "datastore:GetRecord", "mapper": {"key": key}},
+            {"id": 39, "module": "datastore:AddRecord", "mapper": kept, "filter": newer},
+            {"id": 40, "module": "util:ComposeTransformer", "mapper": {"value": sequence}},
+        ]
+        scenario = Scenario({"flow": flow}, "", "no placeholder", NOW)
+        scenario.store = store
+        told += scenario.run_once()
+
+    assert told == [2, 3]
+
+
+@every_event
+def test_the_table_of_events_says_what_each_is_numbered_with(guide: str, event_type: str) -> None:
+    identifier = PAYLOADS[event_type].ordering_key.partition(":")[2]
+    (row,) = [line for line in guide.splitlines() if line.startswith(f"| [`{event_type}`]")]
+
+    field = row.split("`")[-2]
+    assert sample(event_type)["payload"][field] == identifier
+
+
 def test_the_line_that_step_12_prints_is_what_the_sample_holds(guide: str) -> None:
     items = sample("booking.created")["payload"]["items"]
 
@@ -250,16 +359,16 @@ def test_the_line_that_step_12_prints_is_what_the_sample_holds(guide: str) -> No
     assert lines == [PRINTED, "mardi 15 décembre 2026 à 16 h 30, 60,75 $"]
     assert lines[0] in code_blocks(guide)
     assert f"`{lines[1]}`" in guide
-    assert texts.route("booking.created") == {"each": "items", "line": "{{start_fr}}, {{price_fr}}"}
+    assert texts.routes("booking.created")[0]["line"] == "{{start_fr}}, {{price_fr}}"
 
 
 def test_what_the_guide_prints_of_fields_without_a_twin_is_what_the_sample_holds(guide: str) -> None:
-    payload = sample("booking.created")["payload"]
-    created = on_toronto_clock(datetime.fromisoformat(payload["created_at"]))
+    event = sample("booking.created")
+    sent = on_toronto_clock(datetime.fromisoformat(event["sent_at"]))
 
-    assert f"`{created:%Y-%m-%d %H:%M}`" in guide
-    assert f"`{payload['total_fr']}`" in guide
-    assert "created_fr" not in payload
+    assert f"`{sent:%Y-%m-%d %H:%M}`" in guide
+    assert f"`{event['payload']['total_fr']}`" in guide
+    assert "sent_fr" not in event
 
 
 def test_the_formula_alone_gives_the_signature_that_we_send(guide: str) -> None:

@@ -298,6 +298,24 @@ def test_a_paused_endpoint_holds_until_it_is_resumed(delivering: Delivering, adm
     ]
 
 
+def test_samples_leave_while_an_address_and_those_that_fall_back_on_it_are_paused(
+    delivering: Delivering, admin: Browser
+) -> None:
+    """What the guide has the administrator do while a scenario is built."""
+    does(admin, "POST", "endpoints/BOOKING/pause")
+    delivering.tell("booking.created", "booking.rescheduled", "order.refunded")
+    delivering.pass_time(hours=2)
+
+    answer = does(admin, "POST", "endpoints/BOOKING/test", {"type": "booking.created"})
+
+    (posted,) = delivering.make.posted
+    assert (answer["received"], b"zoe@exemple.ca" in posted.body) == (True, True)
+    assert delivering.statuses() == {"held": 3}
+    does(admin, "POST", "endpoints/BOOKING/resume")
+    delivering.pass_time(minutes=1)
+    assert delivering.statuses() == {"delivered": 3}
+
+
 def test_what_a_pause_held_can_be_given_up(delivering: Delivering, admin: Browser) -> None:
     does(admin, "POST", "endpoints/BOOKING/pause")
     delivering.tell("booking.created")

@@ -368,6 +368,11 @@ def test_a_lost_session_goes_back_as_it_was_paid(world: World, course: UUID) -> 
     ]
     assert (refund["type"], refund["sequence"]) == ("order.refunded", 2)
     assert (refund["payload"]["refund_amount"], refund["payload"]["is_full_refund"]) == (45, False)
+    assert [refund["payload"][key] for key in ("to_card_fr", "to_credit_fr", "refunded_to_fr")] == [
+        "32,49 $",
+        "12,51 $",
+        "sur la carte et en crédits",
+    ]
 
 
 def test_an_order_of_credits_that_lost_everything_gives_them_back(world: World, student: Student) -> None:
@@ -389,6 +394,7 @@ def test_an_order_of_credits_that_lost_everything_gives_them_back(world: World, 
         str(row["id"]) for row in world.rows("SELECT id FROM credit_transactions WHERE type = 'order_refund'")
     }
     assert (refund["payload"]["refund_amount"], refund["payload"]["is_full_refund"]) == (45, True)
+    assert refund["payload"]["refunded_to_fr"] == "en crédits"
     assert world.stripe.calls == []
 
 

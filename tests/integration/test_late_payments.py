@@ -400,6 +400,15 @@ def test_refunds_of_the_dashboard_become_ours(world: World, buyer: Guest) -> Non
         assert world.deliver(message).status == 200
     assert order(world) == ("refunded", Decimal("90.00"))
     assert told_refunds(world) == [(30.0, False), (60.0, True)]
+    payloads = [event["payload"] for event in recorded(world) if event["type"] == "order.refunded"]
+    assert [(told["refunded_total_fr"], told["order_total_fr"]) for told in payloads] == [
+        ("30,00 $", "90,00 $"),
+        ("90,00 $", "90,00 $"),
+    ]
+    assert [[one["refund_fr"] for one in told["sessions"]] for told in payloads] == [
+        ["15,00 $", "15,00 $"],
+        ["30,00 $", "30,00 $"],
+    ]
     by_nobody = {
         "00000000-0000-0000-0000-000000000000"
     }  # the contract wants an id, and no administrator of ours did

@@ -72,6 +72,7 @@ def test_asking_tells_make_once_with_all_it_needs_to_write(world: World, role: s
         "requested_at": "2027-01-18T17:00:00.000Z",
         "expires_at": "2027-01-18T18:00:00.000Z",
         "expires_fr": "lundi 18 janvier 2027 à 13 h",
+        "requested_fr": "lundi 18 janvier 2027 à 12 h",
     }
 
 

@@ -26,6 +26,8 @@ def opened(ticket: UUID) -> TicketCreated:
         ticket_id=ticket,
         user_id=uuid4(),
         user_email="zoe@exemple.ca",
+        user_first_name="Zoé",
+        user_last_name="Tremblay",
         subject="Où est mon reçu ?",
         category="payment",
         priority="medium",
@@ -40,11 +42,14 @@ def replied(ticket: UUID, message: UUID) -> TicketMessageAdded:
         message_id=message,
         user_id=uuid4(),
         user_email="admin@exemple.ca",
+        user_first_name="Claire",
+        user_last_name="Gagnon",
         sender_role="admin",
         message="Le voici : « reçu nº 12 ».",
         timestamp=NOW,
         owner_id=uuid4(),
         owner_email="zoe@exemple.ca",
+        owner_first_name="Zoé",
         subject="Où est mon reçu ?",
     )
 

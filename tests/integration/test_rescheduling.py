@@ -294,6 +294,7 @@ def test_the_old_time_can_be_bought_at_once_and_the_new_one_cannot(
 
 
 def test_each_move_is_told_once_and_kept(world: World, zoe: BookedStudent) -> None:
+    world.connection.execute("UPDATE appointments SET meeting_link = 'https://exemple.ca/salle'")
     zoe.moves_to(THURSDAY_TEN, reason="Match de soccer")
     zoe.moves_to(toronto(22, 10), reason="Examen")
 
@@ -311,6 +312,11 @@ def test_each_move_is_told_once_and_kept(world: World, zoe: BookedStudent) -> No
         "2027-01-20T15:00:00.000Z",
         "2027-01-21T15:00:00.000Z",
         "2027-01-21T16:00:00.000Z",
+    )
+    assert (first["old_span_fr"], first["new_span_fr"], first["meeting_link"]) == (
+        "mercredi 20 janvier 2027, de 10 h à 11 h",
+        "jeudi 21 janvier 2027, de 10 h à 11 h",
+        "https://exemple.ca/salle",
     )
     lines = world.rows("SELECT id::text, modification_type::text FROM appointment_modifications")
     assert {line["id"] for line in lines} == {event["payload"]["modification_id"] for event in events}

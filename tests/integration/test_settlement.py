@@ -190,8 +190,34 @@ def test_make_is_told_of_the_booked_sessions_only(world: World, shop: Shop) -> N
         "processed_by": "00000000-0000-0000-0000-000000000000",
         "affected_appointments": [],
         "timestamp": booking["payload"]["created_at"],
+        "timestamp_fr": booking["payload"]["created_fr"],
         "refund_id": str(row["id"]),
         "is_full_refund": False,
+        "ordered_at": booking["payload"]["created_at"],
+        "ordered_fr": booking["payload"]["created_fr"],
+        "order_total_cad": Decimal("125.00"),
+        "order_total_fr": "125,00 $",
+        "refunded_total_cad": Decimal("41.66"),
+        "refunded_total_fr": "41,66 $",
+        "to_card_cad": Decimal("41.66"),
+        "to_card_fr": "41,66 $",
+        "to_credit_cad": Decimal("0.00"),
+        "to_credit_fr": "0,00 $",
+        "refunded_to_fr": "sur la carte",
+        "sessions": [
+            {
+                "appointment_id": None,
+                "course_title_fr": payload["items"][0]["course_title_fr"],
+                "tutor_name": "Mme Roy",
+                "start_datetime": "2027-01-20T15:00:00.000Z",
+                "end_datetime": "2027-01-20T16:00:00.000Z",
+                "start_fr": "mercredi 20 janvier 2027 à 10 h",
+                "span_fr": "mercredi 20 janvier 2027, de 10 h à 11 h",
+                "refund_cad": Decimal("41.66"),
+                "refund_fr": "41,66 $",
+            }
+        ],
+        "sessions_fr": f"{payload['items'][0]['course_title_fr']} (mercredi 20 janvier 2027, de 10 h à 11 h)",
     }
     assert rows(world, "SELECT total_cad, refunded_cad FROM orders") == [
         (Decimal("125.00"), Decimal("41.66"))

@@ -27,6 +27,7 @@ from local.stripe_double.sandbox import Resource
 from tests.conftest import Database
 from tests.support.audit import audit, closing_audit
 from tests.support.browser import CONTEXT
+from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once, until_blocked
 from tests.support.rush import no_deadlock
@@ -217,6 +218,36 @@ def test_an_administrator_s_refund_sent_back_and_made_by_hand_ends_the_alarm(
     )
     assert hear(world)["refunds_failed"] == 0
     assert findings(world) == []
+
+
+def test_an_administrator_s_refund_tells_which_sessions_it_pays_back(world: World, course: UUID) -> None:
+    Student(world).chooses(wanted(course, TEN), wanted(course, TWELVE)).starts().pays()
+    hear(world)
+    admin = world.school.user("chef@exemple.ca", "admin")
+    [order] = world.rows("SELECT id FROM orders")
+    [line] = world.rows("SELECT id FROM order_items WHERE start_datetime = %s", TWELVE)
+    [appointment] = world.rows("SELECT id::text FROM appointments WHERE start_datetime = %s", TWELVE)
+
+    refund_order(
+        world.connection, order["id"], Decimal("20.00"), "Geste", admin, "dev", world.clock(), [line["id"]]
+    )
+
+    [told] = [event["payload"] for event in recorded(world) if event["type"] == "order.refunded"]
+    [session] = told["sessions"]
+    assert (session["appointment_id"], session["refund_fr"], session["span_fr"]) == (
+        appointment["id"],
+        "20,00 $",
+        "lundi 25 janvier 2027, de 12 h à 13 h",
+    )
+    assert told["sessions_fr"] == f"{session['course_title_fr']} (lundi 25 janvier 2027, de 12 h à 13 h)"
+    assert [told[key] for key in ("refund_amount_fr", "refunded_total_fr", "order_total_fr")] == [
+        "20,00 $",
+        "20,00 $",
+        "90,00 $",
+    ]
+    assert (told["refunded_to_fr"], told["to_credit_fr"]) == ("sur la carte", "0,00 $")
+    assert told["ordered_fr"] == "lundi 18 janvier 2027 à 12 h"
+    assert told["affected_appointments"] == []
 
 
 def test_ours_that_fails_and_the_one_by_hand_may_be_heard_of_at_once(world: World, course: UUID) -> None:

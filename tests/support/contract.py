@@ -102,6 +102,16 @@ def printed_moment(value: Any) -> bool:
     )
 
 
+def printed_span(value: Any) -> bool:
+    """`jeudi 10 décembre 2026, de 9 h à 10 h 30`."""
+    clock = r"(\d\d? h( \d\d)?|minuit)"
+    return (
+        isinstance(value, str)
+        and re.fullmatch(rf"(dimanche|[a-z]+di) (1er|\d\d?) [a-zéû]+ \d{{4}}, de {clock} à {clock}", value)
+        is not None
+    )
+
+
 def one_of(*words: str) -> Check:
     return lambda value: value in words
 
@@ -152,6 +162,7 @@ SIGNUP: Table = {
     "phone": nullable(e164),
     "source": exactly("guest_checkout"),
     "order_id": nullable(uuid),
+    "created_fr": printed_moment,
 }
 
 BOOKED_SESSION: Table = {
@@ -169,6 +180,7 @@ BOOKED_SESSION: Table = {
     "tutor_email": email,
     "meeting_link": nullable(text),
     "start_fr": printed_moment,
+    "span_fr": printed_span,
     "end_local": toronto_moment,
     "price_fr": printed_dollars,
     "tutor_earnings_fr": printed_dollars,
@@ -191,6 +203,8 @@ BOOKING_CREATED: Table = {
     "amount_charged_cad": dollars,
     "payment_reference": nullable(text),
     "is_new_user": lambda value: isinstance(value, bool),
+    "created_fr": printed_moment,
+    "sessions_fr": text,
     "subtotal_fr": printed_dollars,
     "discount_fr": printed_dollars,
     "total_fr": printed_dollars,

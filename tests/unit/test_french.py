@@ -51,6 +51,23 @@ def test_a_moment_in_a_message_has_ordinary_spaces_and_no_idle_minutes(
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "printed"),
+    [
+        ((10, 14, 0), (10, 15, 30), "jeudi 10 décembre 2026, de 9 h à 10 h 30"),
+        ((1, 14, 30), (1, 15, 30), "mardi 1er décembre 2026, de 9 h 30 à 10 h 30"),
+        ((11, 3, 0), (11, 5, 0), "jeudi 10 décembre 2026, de 22 h à minuit"),  # the day is Toronto's
+        ((11, 4, 0), (11, 5, 30), "du jeudi 10 décembre 2026 à 23 h au vendredi 11 décembre 2026 à 0 h 30"),
+        ((10, 14, 0), (14, 22, 0), "du jeudi 10 décembre 2026 à 9 h au lundi 14 décembre 2026 à 17 h"),
+    ],
+)
+def test_a_span_says_its_day_once(
+    start: tuple[int, int, int], end: tuple[int, int, int], printed: str
+) -> None:
+    first, last = (datetime(2026, 12, day, hour, minute, tzinfo=UTC) for day, hour, minute in (start, end))
+    assert french.plain_span(first, last) == printed
+
+
+@pytest.mark.parametrize(
     ("amount", "printed"),
     [("60.75", "60,75 $"), ("0", "0,00 $"), ("1234.5", "1 234,50 $"), ("1234567.89", "1 234 567,89 $")],
 )

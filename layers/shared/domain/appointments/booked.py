@@ -57,6 +57,7 @@ class Booked:
     start: datetime
     end: datetime
     duration_min: int
+    meeting_link: str | None
     status: str
     sequence: int
     cancellation_reason: str | None
@@ -150,8 +151,9 @@ def _lock_appointment(connection: Connection[Any], appointment_id: UUID) -> Curs
                appointment.course_id,
                course.title_fr AS course_title_fr, item.order_id, item.id AS order_item_id,
                appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
-               appointment.status::text, appointment.sequence, appointment.cancellation_reason,
-               appointment.cancelled_by, appointment.cancelled_at, appointment.completed_at,
+               appointment.meeting_link, appointment.status::text, appointment.sequence,
+               appointment.cancellation_reason, appointment.cancelled_by, appointment.cancelled_at,
+               appointment.completed_at,
                item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad, item.tutor_earnings_cad,
                item.earnings_status::text
           FROM appointments AS appointment

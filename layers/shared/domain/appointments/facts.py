@@ -63,6 +63,7 @@ def rescheduled(
         reason=reason or "",
         order_id=booked.order_id,
         duration_min=booked.duration_min,
+        meeting_link=booked.meeting_link,
         old_start_datetime=booked.start,
         old_end_datetime=booked.end,
         new_start_datetime=start,

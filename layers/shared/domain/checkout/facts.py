@@ -18,17 +18,19 @@ from domain.webhooks.events import (
     Contact,
     OrderRefunded,
     Payload,
+    RefundedSession,
     Signup,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a settlement gives back of what was paid; `id` is that of its first refund or credit entry."""
+    """What a settlement gives back of what `sessions` cost; `id` is that of its first refund or credit entry."""
 
     id: UUID
     amount_cad: Decimal
     reason: str
+    sessions: Sequence[SnapshotItem]
 
 
 def settlement_facts(
@@ -50,7 +52,7 @@ def settlement_facts(
     if booked:
         facts.append(_booking_created(order, account, account_created, booked, teachers, titles, now))
     if returned:
-        facts.append(_order_refunded(order, account, returned, now))
+        facts.append(_order_refunded(order, account, returned, teachers, titles, now))
     return facts
 
 
@@ -117,8 +119,16 @@ def _booking_created(
     )
 
 
-def _order_refunded(order: NewOrder, account: Account, returned: Returned, now: datetime) -> OrderRefunded:
+def _order_refunded(
+    order: NewOrder,
+    account: Account,
+    returned: Returned,
+    teachers: Mapping[UUID, Teacher],
+    titles: Mapping[UUID, str],
+    now: datetime,
+) -> OrderRefunded:
     """Nothing was cancelled: what goes back never became an appointment."""
+    credit = sum((session.credit_share_cad for session in returned.sessions), Decimal(0))
     return OrderRefunded(
         order_id=order.id,
         user_id=account.id,
@@ -131,6 +141,22 @@ def _order_refunded(order: NewOrder, account: Account, returned: Returned, now: 
         refund_id=returned.id,
         is_full_refund=order.refunded_cad >= order.total_cad,
         student=_contact(account),
+        ordered_at=now,
+        order_total_cad=order.total_cad,
+        refunded_total_cad=order.refunded_cad,
+        to_card_cad=returned.amount_cad - credit,
+        to_credit_cad=credit,
+        sessions=[
+            RefundedSession(
+                appointment_id=None,
+                course_title_fr=titles[session.course_id],
+                tutor_name=teachers[session.tutor_id].display_name,
+                start_datetime=session.start,
+                end_datetime=session.end,
+                refund_cad=session.net_cad,
+            )
+            for session in returned.sessions
+        ],
     )
 
 

@@ -4,7 +4,7 @@ Whatever event brought us here, and in whatever order, all refunds of the paymen
 the order's lock; so an event that comes twice, late or before our own mark changes nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from domain.ids import new_id
 from domain.payments.gateway import MadeRefund
 from domain.returns.bring_in_line import bring_in_line
 from domain.transactions import retried_on_deadlock
-from domain.webhooks.events import NOBODY, Contact, OrderRefunded
+from domain.webhooks.events import NOBODY, Contact, OrderRefunded, RefundedSession
 from domain.webhooks.outbox import Environment, record_facts
 
 MADE_ELSEWHERE = "Remboursement fait dans le tableau de bord de paiement"
@@ -43,12 +43,22 @@ class _Refund:
 
 @dataclass(frozen=True, slots=True)
 class RefundedOrder:
-    """An order some money of which went back."""
+    """An order some money of which went back. `sessions` are by `refund_id`, as an event tells of them."""
 
     id: UUID
     user_id: UUID
     total_cad: Decimal
     refunded_cad: Decimal
+    ordered_at: datetime
+    sessions: Sequence[Mapping[str, Any]]
+
+    def sessions_of(self, refund_id: UUID) -> list[RefundedSession]:
+        """What a refund gives money back for, by start; nothing of what is beyond the lines."""
+        return [
+            RefundedSession(**{name: value for name, value in session.items() if name != "refund_id"})
+            for session in self.sessions
+            if session["refund_id"] == str(refund_id)
+        ]
 
 
 def knows_payment(connection: Connection[Any], intent_id: str) -> bool:
@@ -89,7 +99,7 @@ def follow_refunds(
     the bank sends a refund of the dashboard back, what it settled is owed again.
     """
     with connection.transaction():
-        order = _lock_order(connection, intent_id)
+        order_id = _lock_order(connection, intent_id)
         if not _apply_reading(connection, intent_id, reading):
             return
         for refund, row in _matched(made, _lock_refunds(connection, intent_id)):
@@ -98,18 +108,18 @@ def follow_refunds(
         rows = _lock_refunds(connection, intent_id)
         matched = _matched(made, rows)
         news = [refund for refund, row in matched if row is None and not refund.failed]
-        recorded = [(_record(connection, intent_id, order, refund, now), refund) for refund in news]
+        recorded = [(_record(connection, intent_id, order_id, refund, now), refund) for refund in news]
         given_back = sum(refund.amount_cents for refund in made if not refund.failed)
         made_rows = [row for refund, row in matched if not refund.failed]
         owed = [row for row in rows if row.is_owed and row not in made_rows]
         _supersede(connection, owed if given_back >= received_cents else _paid_instead(owed, news))
-        if order is None:
+        if order_id is None:
             _owe_the_rest(connection, intent_id, received_cents - given_back, now)
-        if order:
-            bring_in_line(connection, order.id, now)
+        else:
+            bring_in_line(connection, order_id, now)
             tell_refunds(
                 connection,
-                find_refunded(connection, order.id),
+                find_refunded(connection, order_id),
                 [
                     (refund_id, money.from_cents(refund.amount_cents), refund.service_id, MADE_ELSEWHERE)
                     for refund_id, refund in recorded
@@ -120,8 +130,8 @@ def follow_refunds(
             )
         if given_back >= received_cents:
             _explain_orphan(connection, intent_id, now)
-        elif owe_again(connection, intent_id, received_cents - given_back, now) and order:
-            bring_in_line(connection, order.id, now)
+        elif owe_again(connection, intent_id, received_cents - given_back, now) and order_id:
+            bring_in_line(connection, order_id, now)
 
 
 def begin_reading(connection: Connection[Any], intent_id: str) -> int:
@@ -176,18 +186,16 @@ def _paid_instead(owed: Sequence[_Refund], news: Sequence[MadeRefund]) -> list[_
     return paid
 
 
-def _lock_order(connection: Connection[Any], intent_id: str) -> RefundedOrder | None:
-    return (
-        connection.cursor(row_factory=class_row(RefundedOrder))
+def _lock_order(connection: Connection[Any], intent_id: str) -> UUID | None:
+    row = (
+        connection.cursor(row_factory=tuple_row)
         .execute(
-            """
-            SELECT id, user_id, total_cad, refunded_cad FROM orders
-             WHERE stripe_payment_intent_id = %(intent_id)s FOR NO KEY UPDATE
-            """,
+            "SELECT id FROM orders WHERE stripe_payment_intent_id = %(intent_id)s FOR NO KEY UPDATE",
             {"intent_id": intent_id},
         )
         .fetchone()
     )
+    return row[0] if row else None
 
 
 def _lock_refunds(connection: Connection[Any], intent_id: str) -> list[_Refund]:
@@ -222,7 +230,7 @@ def _follow(connection: Connection[Any], row: _Refund, made: MadeRefund, now: da
 
 
 def _record(
-    connection: Connection[Any], intent_id: str, order: RefundedOrder | None, made: MadeRefund, now: datetime
+    connection: Connection[Any], intent_id: str, order_id: UUID | None, made: MadeRefund, now: datetime
 ) -> UUID:
     refund_id = new_id()
     connection.execute(
@@ -236,7 +244,7 @@ def _record(
         {
             "id": refund_id,
             "intent_id": intent_id,
-            "order_id": order.id if order else None,
+            "order_id": order_id,
             "amount_cents": made.amount_cents,
             "reason": MADE_ELSEWHERE,
             "service_id": made.service_id,
@@ -268,11 +276,27 @@ def _owe_the_rest(connection: Connection[Any], intent_id: str, left_cents: int, 
 
 
 def find_refunded(connection: Connection[Any], order_id: UUID) -> RefundedOrder:
-    """How much of an order has gone back. Raises LookupError when there is none."""
+    """How much of an order has gone back, and for which sessions. Raises LookupError when there is none."""
     order = (
         connection.cursor(row_factory=class_row(RefundedOrder))
         .execute(
-            "SELECT id, user_id, total_cad, refunded_cad FROM orders WHERE id = %(id)s", {"id": order_id}
+            """
+            SELECT id, user_id, total_cad, refunded_cad, created_at AS ordered_at,
+                   (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                               'refund_id', back.refund_id, 'appointment_id', appointment.id,
+                               'course_title_fr', course.title_fr, 'tutor_name', tutor.display_name,
+                               'start_datetime', item.start_datetime, 'end_datetime', item.end_datetime,
+                               'refund_cad', back.amount_cad::text) ORDER BY item.start_datetime, item.id), '[]')
+                      FROM order_items AS item
+                      JOIN line_returns AS back
+                        ON back.order_item_id = item.id AND back.refund_id IS NOT NULL AND back.undone_at IS NULL
+                      JOIN courses AS course ON course.id = item.course_id
+                      JOIN tutors AS tutor ON tutor.id = item.tutor_id
+                      LEFT JOIN appointments AS appointment ON appointment.order_item_id = item.id
+                     WHERE item.order_id = orders.id) AS sessions
+              FROM orders WHERE id = %(id)s
+            """,
+            {"id": order_id},
         )
         .fetchone()
     )
@@ -312,6 +336,12 @@ def tell_refunds(
                 email=account.email,
                 phone=account.phone,
             ),
+            ordered_at=order.ordered_at,
+            order_total_cad=order.total_cad,
+            refunded_total_cad=order.refunded_cad,
+            to_card_cad=amount_cad,
+            to_credit_cad=money.ZERO,
+            sessions=order.sessions_of(refund_id),
         )
         for refund_id, amount_cad, service_id, reason in news
     ]

@@ -241,7 +241,10 @@ def _give_back(
                 credit_entry_id=entry_id,
             )
             traces.append(entry_id)
-    return Returned(traces[0] if traces else order.id, order.refunded_cad, TAKEN_MEANWHILE) if lost else None
+    if not lost:
+        return None
+    sessions = [booking.session for booking in lost]
+    return Returned(traces[0] if traces else order.id, order.refunded_cad, TAKEN_MEANWHILE, sessions)
 
 
 def _claim_anew(

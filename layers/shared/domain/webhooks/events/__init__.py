@@ -18,7 +18,7 @@ from domain.webhooks.events.bookings import (
 )
 from domain.webhooks.events.courses import CourseCreated, CourseDeleted, CourseUpdated
 from domain.webhooks.events.messages import MessageSent
-from domain.webhooks.events.orders import NOBODY, OrderRefunded
+from domain.webhooks.events.orders import NOBODY, OrderRefunded, RefundedSession
 from domain.webhooks.events.ratings import RatingCreated, RatingUpdated
 from domain.webhooks.events.tickets import TicketCreated, TicketMessageAdded, TicketStatusChanged
 from domain.webhooks.events.tutors import (
@@ -26,6 +26,7 @@ from domain.webhooks.events.tutors import (
     TutorCreated,
     TutorRateUpdated,
     TutorUpdated,
+    WeeklyHours,
 )
 from domain.webhooks.promises import differences
 
@@ -51,6 +52,7 @@ __all__ = [
     "Payload",
     "RatingCreated",
     "RatingUpdated",
+    "RefundedSession",
     "Signup",
     "TicketCreated",
     "TicketMessageAdded",
@@ -59,6 +61,7 @@ __all__ = [
     "TutorCreated",
     "TutorRateUpdated",
     "TutorUpdated",
+    "WeeklyHours",
     "broken_promises_of",
 ]
 

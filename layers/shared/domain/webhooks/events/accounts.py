@@ -25,6 +25,10 @@ class Signup(Payload):
     source: Literal["guest_checkout"]
     order_id: UUID | None
 
+    @computed_field
+    def created_fr(self) -> Printed:
+        return plain_moment(self.created_at)
+
     @property
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.user_id}"
@@ -51,6 +55,10 @@ class PasswordResetRequested(Payload):
     @computed_field
     def expires_fr(self) -> Printed:
         return plain_moment(self.expires_at)
+
+    @computed_field
+    def requested_fr(self) -> Printed:
+        return plain_moment(self.requested_at)
 
     @property
     def told_until(self) -> datetime | None:

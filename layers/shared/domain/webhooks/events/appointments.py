@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import Field, computed_field
 
 from domain.clock import utc_milliseconds
-from domain.french import plain_dollars, plain_moment
+from domain.french import plain_dollars, plain_moment, plain_span
 from domain.webhooks.events.base import (
+    WHO,
     Contact,
     Dollars,
     LocalMoment,
@@ -18,8 +19,6 @@ from domain.webhooks.events.base import (
     Printed,
     Role,
 )
-
-WHO: dict[Role, str] = {"student": "l’élève", "tutor": "le tuteur ou la tutrice", "admin": "l’équipe"}
 
 
 class _OfAppointment(Payload):
@@ -55,6 +54,10 @@ class _AtItsTime(_OfAppointment):
     def start_fr(self) -> Printed:
         return plain_moment(self.start_datetime)
 
+    @computed_field
+    def span_fr(self) -> Printed:
+        return plain_span(self.start_datetime, self.end_datetime)
+
 
 class BookingCancelled(_AtItsTime):
     """One session will not take place (H-8). `version`, the appointment's, tells two cancellations apart."""
@@ -85,6 +88,10 @@ class BookingCancelled(_AtItsTime):
     def credit_issued_fr(self) -> Printed | None:
         return None if self.credit_issued is None else plain_dollars(self.credit_issued)
 
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
+
     @property
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.appointment_id}:{self.version}"
@@ -103,6 +110,7 @@ class BookingRescheduled(_OfAppointment):
     new_start_datetime: Moment
     new_end_datetime: Moment
     duration_min: Minutes
+    meeting_link: str | None
     timestamp: Moment
     modification_id: UUID
     student: Contact
@@ -121,6 +129,10 @@ class BookingRescheduled(_OfAppointment):
         return plain_moment(self.old_start_datetime)
 
     @computed_field
+    def old_span_fr(self) -> Printed:
+        return plain_span(self.old_start_datetime, self.old_end_datetime)
+
+    @computed_field
     def new_start_local(self) -> LocalMoment:
         return self.new_start_datetime
 
@@ -131,6 +143,14 @@ class BookingRescheduled(_OfAppointment):
     @computed_field
     def new_start_fr(self) -> Printed:
         return plain_moment(self.new_start_datetime)
+
+    @computed_field
+    def new_span_fr(self) -> Printed:
+        return plain_span(self.new_start_datetime, self.new_end_datetime)
+
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
 
     @property
     def dedupe_key(self) -> str:
@@ -153,6 +173,10 @@ class AppointmentCompleted(_AtItsTime):
     def tutor_earnings_fr(self) -> Printed:
         return plain_dollars(self.tutor_earnings_cad)
 
+    @computed_field
+    def completed_fr(self) -> Printed:
+        return plain_moment(self.completed_at)
+
     @property
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.appointment_id}:{self.version}"
@@ -171,6 +195,10 @@ class AppointmentReminder(_AtItsTime):
     @computed_field
     def expires_at(self) -> Moment:
         return self.start_datetime
+
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
 
     @property
     def told_until(self) -> datetime | None:
@@ -198,6 +226,10 @@ class MeetingLinkUpdated(_AtItsTime):
     @computed_field
     def updated_by_fr(self) -> Printed:
         return WHO[self.updated_by]
+
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
 
     @property
     def dedupe_key(self) -> str:

@@ -4,6 +4,7 @@ Bounds are told by the schema and not checked by the models: in prod none of the
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -23,6 +24,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import CoreSchema
 
 from domain.clock import on_toronto_clock, utc_milliseconds
+from domain.french import plain_span
 from domain.money import to_cent
 from domain.webhooks.promises import Schema, differences
 
@@ -66,6 +68,19 @@ type Email = Annotated[str, WithJsonSchema({"type": "string", "format": "email"}
 type Phone = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{9,14}$"})]
 """E.164."""
 type Role = Literal["student", "tutor", "admin"]
+
+WHO: dict[Role, str] = {"student": "l’élève", "tutor": "le tuteur ou la tutrice", "admin": "l’équipe"}
+"""Who did it, as a sentence says it."""
+
+
+def fields_in_french(names: Iterable[str], words: Mapping[str, str]) -> Printed | None:
+    """Names of fields as a sentence says them, `le titre, le tarif`; without words, as they are. None when empty."""
+    return ", ".join(words.get(name, name) for name in names) or None
+
+
+def sessions_in_french(sessions: Iterable[tuple[str, datetime, datetime]]) -> Printed:
+    """Titles, starts and ends as `Français, secondaire (jeudi 10 décembre 2026, de 9 h à 10 h 30) ; …`."""
+    return " ; ".join(f"{title} ({plain_span(start, end)})" for title, start, end in sessions)
 
 
 class EventSchema(GenerateJsonSchema):

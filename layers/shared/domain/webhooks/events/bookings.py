@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, computed_field
 
-from domain.french import plain_dollars, plain_moment
+from domain.french import plain_dollars, plain_moment, plain_span
 from domain.webhooks.events.base import (
     Contact,
     Count,
@@ -17,6 +17,7 @@ from domain.webhooks.events.base import (
     Part,
     Payload,
     Printed,
+    sessions_in_french,
 )
 
 
@@ -38,6 +39,10 @@ class BookedSession(Part):
     @computed_field
     def start_fr(self) -> Printed:
         return plain_moment(self.start_datetime)
+
+    @computed_field
+    def span_fr(self) -> Printed:
+        return plain_span(self.start_datetime, self.end_datetime)
 
     @computed_field
     def end_local(self) -> LocalMoment:
@@ -76,6 +81,16 @@ class BookingCreated(Payload):
     @computed_field
     def is_new_user(self) -> bool:
         return self.source == "guest_checkout"
+
+    @computed_field
+    def created_fr(self) -> Printed:
+        return plain_moment(self.created_at)
+
+    @computed_field
+    def sessions_fr(self) -> Printed:
+        return sessions_in_french(
+            (one.course_title_fr, one.start_datetime, one.end_datetime) for one in self.items
+        )
 
     @computed_field
     def subtotal_fr(self) -> Printed:

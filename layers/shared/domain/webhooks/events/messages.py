@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import WithJsonSchema, computed_field, model_validator
 
 from domain.french import plain_moment
-from domain.webhooks.events.base import Count, Email, Moment, Payload, Printed
+from domain.webhooks.events.base import WHO, Count, Email, Moment, Payload, Printed
 
 CONTENT_LIMIT = 5_000
 """Characters; an event stays below 20 KB by cutting texts, never identifiers (a.5)."""
@@ -47,6 +47,14 @@ class MessageSent(Payload):
     @computed_field
     def timestamp_fr(self) -> Printed:
         return plain_moment(self.timestamp)
+
+    @computed_field
+    def sender_role_fr(self) -> Printed:
+        return WHO[self.sender_role]
+
+    @computed_field
+    def receiver_role_fr(self) -> Printed:
+        return WHO[self.receiver_role]
 
     @property
     def about_user(self) -> UUID | None:

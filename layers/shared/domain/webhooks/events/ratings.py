@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, PlainSerializer, WithJsonSchema, computed_field
 
-from domain.french import plain_number
+from domain.french import plain_moment, plain_number
 from domain.webhooks.events.base import Moment, Payload, Printed
 
 type Answer = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5})]
@@ -42,6 +42,14 @@ class _Rating(Payload):
     def general_score_fr(self) -> Printed:
         return plain_number(self.general_score)
 
+    @computed_field
+    def created_fr(self) -> Printed:
+        return plain_moment(self.created_at)
+
+    @computed_field
+    def updated_fr(self) -> Printed:
+        return plain_moment(self.updated_at)
+
     @property
     def about_user(self) -> UUID | None:
         return self.student_id
@@ -58,6 +66,10 @@ class RatingCreated(_Rating):
 
     previous_general_score: None = None
 
+    @computed_field
+    def previous_general_score_fr(self) -> None:
+        return None
+
     @property
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.rating_id}"
@@ -68,7 +80,12 @@ class RatingUpdated(_Rating):
 
     type: ClassVar[str] = "rating.updated"
 
+    previous_general_score: Score
     version: Annotated[int, Field(exclude=True)]
+
+    @computed_field
+    def previous_general_score_fr(self) -> Printed:
+        return plain_number(self.previous_general_score)
 
     @property
     def dedupe_key(self) -> str:

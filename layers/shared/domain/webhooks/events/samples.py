@@ -1,7 +1,7 @@
 """One realistic event of each type, about the same few people: Zoé, who learns, and Mme Roy, who teaches."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ from domain.webhooks.events import (
     Payload,
     RatingCreated,
     RatingUpdated,
+    RefundedSession,
     Signup,
     TicketCreated,
     TicketMessageAdded,
@@ -34,13 +35,18 @@ from domain.webhooks.events import (
     TutorCreated,
     TutorRateUpdated,
     TutorUpdated,
+    WeeklyHours,
 )
 
 NOW = datetime(2026, 12, 8, 17, tzinfo=UTC)
 FIRST = datetime(2026, 12, 10, 14, tzinfo=UTC)
 SECOND = datetime(2026, 12, 15, 21, 30, tzinfo=UTC)
+ELSEWHEN = datetime(2026, 12, 17, 21, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SESSION = timedelta(minutes=90)
+REMINDED = FIRST - 24 * HOUR
+COMPLETED = FIRST + SESSION + timedelta(minutes=10)
+RATED = COMPLETED + 2 * HOUR
 
 
 def _id(number: int) -> UUID:
@@ -78,7 +84,7 @@ _RATING = {
     "general_score": Decimal("4.75"),
     "comment": "Très claire, merci !",
     "hidden": False,
-    "created_at": NOW,
+    "created_at": RATED,
 }
 _COURSE = {
     "course_id": FRENCH,
@@ -86,6 +92,7 @@ _COURSE = {
     "title_fr": "Français, secondaire",
     "student_rate_cad": Decimal("40.50"),
     "changed_by": ADMIN,
+    "changed_by_name": "Claire Gagnon",
     "changed_at": NOW,
 }
 _TUTOR = {
@@ -95,6 +102,7 @@ _TUTOR = {
     "active": True,
     "priority": 100,
     "changed_by": ADMIN,
+    "changed_by_name": "Claire Gagnon",
     "changed_at": NOW,
 }
 
@@ -179,9 +187,10 @@ _PAYLOADS: Sequence[Payload] = (
         reason="Conflit d’horaire",
         old_start_datetime=FIRST,
         old_end_datetime=FIRST + SESSION,
-        new_start_datetime=SECOND,
-        new_end_datetime=SECOND + SESSION,
+        new_start_datetime=ELSEWHEN,
+        new_end_datetime=ELSEWHEN + SESSION,
         duration_min=90,
+        meeting_link=None,
         timestamp=NOW,
         modification_id=_id(11),
     ),
@@ -191,22 +200,37 @@ _PAYLOADS: Sequence[Payload] = (
         end_datetime=FIRST + SESSION,
         duration_min=90,
         tutor_earnings_cad=Decimal("45.00"),
-        completed_at=FIRST + SESSION + timedelta(minutes=10),
+        completed_at=COMPLETED,
         completed_by="system",
         version=1,
     ),
     OrderRefunded(
         order_id=ORDER,
         user_id=ZOE.id,
-        refund_amount=Decimal("54.68"),
-        refund_reason="Séance annulée par la tutrice",
+        refund_amount=Decimal("54.67"),
+        refund_reason="Séance annulée à la demande de la tutrice",
         stripe_refund_id="re_3QhExempleZoe0001",
         processed_by=ADMIN,
-        affected_appointments=[LESSON],
-        timestamp=NOW,
+        affected_appointments=[OTHER_LESSON],
+        timestamp=NOW + HOUR,
         refund_id=_id(12),
         is_full_refund=False,
         student=ZOE,
+        ordered_at=NOW,
+        order_total_cad=Decimal("109.35"),
+        refunded_total_cad=Decimal("54.67"),
+        to_card_cad=Decimal("54.67"),
+        to_credit_cad=Decimal("0.00"),
+        sessions=[
+            RefundedSession(
+                appointment_id=OTHER_LESSON,
+                course_title_fr="Mathématiques, secondaire",
+                tutor_name="Mme Roy",
+                start_datetime=SECOND,
+                end_datetime=SECOND + SESSION,
+                refund_cad=Decimal("54.67"),
+            ),
+        ],
     ),
     MessageSent(
         message_id=_id(13),
@@ -223,12 +247,14 @@ _PAYLOADS: Sequence[Payload] = (
         receiver_email=ROY.email,
         attachment_count=1,
     ),
-    RatingCreated(**_RATING, updated_at=NOW),
-    RatingUpdated(**_RATING, updated_at=NOW + HOUR, previous_general_score=Decimal("4.50"), version=2),
+    RatingCreated(**_RATING, updated_at=RATED),
+    RatingUpdated(**_RATING, updated_at=RATED + HOUR, previous_general_score=Decimal("4.50"), version=2),
     TicketCreated(
         ticket_id=TICKET,
         user_id=ZOE.id,
         user_email=ZOE.email,
+        user_first_name=ZOE.first_name,
+        user_last_name=ZOE.last_name,
         subject="Où est mon reçu ?",
         category="payment",
         priority="medium",
@@ -239,11 +265,13 @@ _PAYLOADS: Sequence[Payload] = (
         ticket_id=TICKET,
         user_id=ZOE.id,
         user_email=ZOE.email,
+        user_first_name=ZOE.first_name,
+        user_last_name=ZOE.last_name,
         old_status="open",
         new_status="resolved",
         changed_by=ADMIN,
         reason=None,
-        timestamp=NOW,
+        timestamp=NOW + 3 * HOUR,
         subject="Où est mon reçu ?",
         version=2,
     ),
@@ -252,11 +280,14 @@ _PAYLOADS: Sequence[Payload] = (
         message_id=_id(14),
         user_id=ADMIN,
         user_email="soutien@exemple.ca",
+        user_first_name="Claire",
+        user_last_name="Gagnon",
         sender_role="admin",
         message="Bonjour Zoé, votre reçu est dans la section « Mes commandes ».",
-        timestamp=NOW,
+        timestamp=NOW + 2 * HOUR,
         owner_id=ZOE.id,
         owner_email=ZOE.email,
+        owner_first_name=ZOE.first_name,
         subject="Où est mon reçu ?",
     ),
     CourseCreated(**_COURSE, active=True, changed_fields=[], version=1),
@@ -275,10 +306,13 @@ _PAYLOADS: Sequence[Payload] = (
     ),
     TutorAvailabilityUpdated(
         tutor_id=ROY.id,
+        tutor_name="Mme Roy",
+        tutor_email=ROY.email,
         change_type="rule",
         operation="created",
-        details={"weekday": 1, "start_time": "09:00", "end_time": "12:00"},
+        details=WeeklyHours(weekday=1, start_time="09:00", end_time="12:00"),
         changed_by=ROY.id,
+        changed_by_name="Hélène Roy",
         changed_at=NOW,
         version=3,
     ),
@@ -298,7 +332,7 @@ _PAYLOADS: Sequence[Payload] = (
         end_datetime=FIRST + SESSION,
         duration_min=90,
         meeting_link="https://visio.exemple.ca/mme-roy",
-        timestamp=NOW,
+        timestamp=REMINDED,
     ),
     MeetingLinkUpdated(
         **_LESSON,
@@ -317,16 +351,39 @@ _PAYLOADS: Sequence[Payload] = (
 PAYLOADS = {payload.type: payload for payload in _PAYLOADS}
 
 
+SEQUENCES = {
+    "booking.created": 2,  # after the guest's signup
+    "order.refunded": 3,
+    "rating.updated": 2,
+    "ticket.message_added": 2,
+    "ticket.status_changed": 3,
+    "course.updated": 2,
+    "course.deleted": 3,
+    "tutor.updated": 2,
+    "tutor.rate.updated": 3,
+    "tutor.availability.updated": 4,
+}
+"""What cannot be the first event of its order, rating, ticket, course or tutor."""
+
+
 def sample(event_type: str) -> dict[str, Any]:
     """The event as it arrives at Make.com."""
     place = list(PAYLOADS).index(event_type)
+    payload = PAYLOADS[event_type]
     return {
         "type": event_type,
         "event_id": f"evt_0194644a2c007b1e8f3a{place:012x}",
-        "sent_at": utc_milliseconds(NOW),
-        "timestamp": utc_milliseconds(NOW),
+        "sent_at": utc_milliseconds(_occurred(payload)),
+        "timestamp": utc_milliseconds(_occurred(payload)),
         "schema_version": 1,
-        "sequence": 1,
+        "sequence": SEQUENCES.get(event_type, 1),
         "environment": "prod",
-        "payload": json.loads(PAYLOADS[event_type].model_dump_json()),
+        "payload": json.loads(payload.model_dump_json()),
     }
+
+
+def _occurred(payload: Payload) -> datetime:
+    """When the fact of a payload occurred, under whatever name it says so."""
+    names = ("timestamp", "completed_at", "updated_at", "changed_at", "requested_at", "created_at")
+    instants: Iterator[datetime] = (getattr(payload, name) for name in names if hasattr(payload, name))
+    return next(instants)

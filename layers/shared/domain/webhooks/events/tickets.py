@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema, computed_field, model_validator
 
-from domain.webhooks.events.base import Email, Moment, Payload, Printed
+from domain.french import plain_moment
+from domain.webhooks.events.base import WHO, Email, Moment, Payload, Printed
 
 type Status = Literal["open", "in_progress", "resolved", "closed"]
 type Category = Literal["booking", "payment", "technical", "other"]
@@ -47,6 +48,8 @@ class TicketCreated(_Ticket):
 
     user_id: UUID
     user_email: Email
+    user_first_name: str
+    user_last_name: str
     subject: str
     category: Category
     priority: Priority
@@ -65,6 +68,10 @@ class TicketCreated(_Ticket):
     def status_fr(self) -> Printed:
         return STATUSES[self.status]
 
+    @computed_field
+    def created_fr(self) -> Printed:
+        return plain_moment(self.created_at)
+
     @property
     def dedupe_key(self) -> str:
         return f"{self.type}:{self.ticket_id}"
@@ -77,6 +84,8 @@ class TicketStatusChanged(_Ticket):
 
     user_id: UUID
     user_email: Email
+    user_first_name: str
+    user_last_name: str
     old_status: Status
     new_status: Status
     changed_by: UUID
@@ -93,6 +102,10 @@ class TicketStatusChanged(_Ticket):
     def new_status_fr(self) -> Printed:
         return STATUSES[self.new_status]
 
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
+
     @model_validator(mode="after")
     def _differ(self) -> Self:
         if self.new_status == self.old_status:
@@ -105,20 +118,31 @@ class TicketStatusChanged(_Ticket):
 
 
 class TicketMessageAdded(_Ticket):
-    """A public message was added. `user_id` and `user_email` are its author's; the owner is the one to tell (F-15)."""
+    """A public message was added. `user_…` is its author, `owner_…` who is told when an administrator wrote (F-15)."""
 
     type: ClassVar[str] = "ticket.message_added"
 
     message_id: UUID
     user_id: UUID
     user_email: Email
+    user_first_name: str
+    user_last_name: str
     sender_role: Literal["student", "admin"]
     message: PublicText
     is_internal: Literal[False] = False
     timestamp: Moment
     owner_id: UUID
     owner_email: Email
+    owner_first_name: str
     subject: str
+
+    @computed_field
+    def sender_role_fr(self) -> Printed:
+        return WHO[self.sender_role]
+
+    @computed_field
+    def timestamp_fr(self) -> Printed:
+        return plain_moment(self.timestamp)
 
     @property
     def about_user(self) -> UUID | None:
