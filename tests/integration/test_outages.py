@@ -385,3 +385,37 @@ def left_alone(delivering: Delivering, state: str, probe_in: timedelta = timedel
             "probe": delivering.now + probe_in if state == "open" else None,
         },
     )
+
+
+# --- A replay that meets a pause --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rested", ["skipped", "exhausted", "delivered", "cancelled"])
+@pytest.mark.parametrize("end", ["stopped", "expired"])
+def test_what_is_replayed_into_a_pause_rests_as_before_once_that_is_over(
+    delivering: Delivering, rested: str, end: str
+) -> None:
+    """Nor does it keep the relay from everything else."""
+    until = START + timedelta(hours=24)
+    delivering.tell("appointment.reminder", until=until)
+    delivering.connection.execute(
+        "UPDATE outbox SET status = %s, endpoint = 'BOOKING', delivered_at = %s",
+        (rested, START if rested == "delivered" else None),
+    )
+    everything = replay.Range(START, START + timedelta(days=1))
+    begun = replay.redeliver_range(delivering.connection, None, everything, 5, delivering.now)
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    assert delivering.statuses() == {"held": 1}
+
+    if end == "stopped":
+        assert begun.id
+        assert replay.stop(delivering.connection, None, begun.id, delivering.now) == 1
+    else:
+        delivering.now = until
+    delivering.tell("booking.cancelled")
+    assert delivering.relay() == 1
+
+    assert dict(delivering.connection.execute("SELECT type, status::text FROM outbox").fetchall()) == {
+        "appointment.reminder": rested,
+        "booking.cancelled": "enqueued",
+    }

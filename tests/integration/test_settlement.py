@@ -1004,6 +1004,8 @@ def forgeries(now: int, secret: str, body: bytes) -> dict[str, str | None]:
         "old, with a fresh time before it": f"t={now},{old}",
         "the unsigned scheme": good.replace("v1=", "v0="),
         "time that is none": good.replace(f"t={now}", "t=x"),
+        "letters that are not ASCII": f"t={now},v1=\u00e9",
+        "a time that is not ASCII": good.replace(f"t={now}", "t=\u0661"),
     }
 
 

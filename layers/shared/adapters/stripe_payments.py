@@ -167,6 +167,8 @@ def stripe_payments() -> StripePayments:
 
 def read_event(body: str, signature: str | None, now: datetime) -> dict[str, Any]:
     """A webhook event whose signature over the raw body is Stripe's and fresh. Refuses with INVALID_SIGNATURE."""
+    if signature and not signature.isascii():
+        raise Refused("INVALID_SIGNATURE")  # Stripe's library compares ASCII alone
     try:
         stripe.WebhookSignature.verify_header(body, signature, setting("STRIPE_WEBHOOK_SECRET"))
         event: dict[str, Any] = json.loads(body)

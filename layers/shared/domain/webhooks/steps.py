@@ -61,7 +61,9 @@ STEPS: Mapping[Status, Mapping[Status, str]] = {
         "pending": "an administrator sends it again",
         "enqueued": "its endpoint is in service, or it is a canary",
         "retrying": "its endpoint resumes",
-        "delivered": "an answer that came late",
+        "skipped": "a replay of what was skipped is stopped, or it expired",
+        "delivered": "an answer that came late, or a replay of what was delivered is stopped",
+        "exhausted": "a replay of what was exhausted is stopped, or it expired",
         "cancelled": "it expired, or an administrator gave it up",
     },
     "skipped": {
