@@ -64,7 +64,7 @@ def index() -> str:
         (
             f"`{_address(event)}`",
             ", ".join(f"`{other.name}`" for other in EVENTS.values() if other.endpoint == event.endpoint),
-            f"`MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "attend",
+            f"`MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "ne part pas",
         )
         for event in areas.values()
     ]
@@ -120,7 +120,7 @@ def _numbered(event_type: str) -> str:
 
 
 def _without_address(event: EventType) -> str:
-    return f"va à `MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "attend qu’elle soit configurée"
+    return f"va à `MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "ne part pas, et se renvoie une fois qu’elle est configurée"
 
 
 def _kept(event: EventType) -> str:
