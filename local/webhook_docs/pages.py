@@ -120,7 +120,9 @@ def _numbered(event_type: str) -> str:
 
 
 def _without_address(event: EventType) -> str:
-    return f"va à `MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "ne part pas, et se renvoie une fois qu’elle est configurée"
+    if event.falls_back:
+        return f"va à `MAKE_{FALLBACK}_WEBHOOK_URL`"
+    return "ne part pas, et se renvoie une fois qu’elle est configurée"
 
 
 def _kept(event: EventType) -> str:

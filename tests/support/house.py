@@ -73,7 +73,7 @@ def layers() -> Mapping[str, int]:
     ]
     (stack,) = (contract for contract in contracts if contract["type"] == "layers")
     return {
-        name.strip(" ()"): height
+        name.strip(): height
         for height, names in enumerate(reversed(stack["layers"]))
         for name in names.split("|")
     }
