@@ -21,6 +21,7 @@ from domain.webhooks.event_types import EVENTS
 from domain.webhooks.health import look_at_endpoints
 from domain.webhooks.reasons import in_french
 from domain.webhooks.steps import RESTING, STATUSES
+from domain.webhooks.trial import send_test
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,8 +71,8 @@ def run(connection: psycopg.Connection[Any], chosen: argparse.Namespace, now: da
             )
             return {"events": resumed}
         case _:
-            replay.note_test(connection, None, chosen.name, chosen.type, routes(), now)
-            failure = make.post_test(chosen.name, chosen.type, environment(), now)
+            receiver = make.make_receiver()
+            failure = send_test(connection, receiver, None, chosen.name, chosen.type, environment(), now)
             return {"received": failure is None, "reason": in_french(failure.reason) if failure else None}
 
 

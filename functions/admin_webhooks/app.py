@@ -201,7 +201,7 @@ def redeliver(request: Request, event_id: str, again: Again | None = None) -> Re
     "/v1/admin/webhooks/redeliveries",
     summary="Livrer de nouveau une période, ou compter ce que ce serait",
     tags=TAGS,
-    responses=answers(*KEYED, *ANY_BODY, *ANY_CALLER, success=202),
+    responses=answers(*KEYED, *ANY_BODY, *ANY_CALLER, "REDELIVERY_TOO_LARGE", success=202),
 )
 def redeliver_range(request: Request, wanted: Period) -> Response[Redelivered]:
     visit, actor_id = _admitted(request)
@@ -277,17 +277,21 @@ def resume(request: Request, name: str, how: Resumption | None = None) -> Respon
     "/v1/admin/webhooks/endpoints/<name>/test",
     summary="Envoyer l'exemple d'un événement, ou un simple essai ; rien n'est enregistré",
     tags=TAGS,
-    responses=answers(*KEYED, *ANY_BODY, *ENDPOINT, "ENDPOINT_WITHOUT_URL", "EVENT_TYPE_ELSEWHERE"),
+    responses=answers(
+        *KEYED, *ANY_BODY, *ENDPOINT, "ENDPOINT_WITHOUT_URL", "EVENT_TYPE_ELSEWHERE", "ENDPOINT_BUSY"
+    ),
 )
 def send_test(request: Request, name: str, trial: Trial | None = None) -> Response[Tested]:
     visit, actor_id = _admitted(request)
     event_type = trial.type if trial else None
 
-    from adapters.make import post_test  # loads what only this needs
+    from adapters.make import make_receiver  # loads what only this needs
+    from domain.webhooks import trial as trials
 
     def post(*_: object) -> Response[Tested]:
-        replay.note_test(visit.connection, actor_id, name, event_type, routes(), visit.now)
-        failure = post_test(name, event_type, environment(), visit.now)
+        failure = trials.send_test(
+            visit.connection, make_receiver(), actor_id, name, event_type, environment(), visit.now
+        )
         return visit.answer(
             Tested(
                 received=failure is None,

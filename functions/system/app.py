@@ -31,7 +31,10 @@ class Check(BaseModel):
 
     status: Status
     latency_ms: float
-    reason: Literal["unreachable", "credentials", "behind", "tables_missing", "guards_missing"] | None = None
+    reason: (
+        Literal["unreachable", "credentials", "read_only", "behind", "tables_missing", "guards_missing"]
+        | None
+    ) = None
 
 
 class Health(BaseModel):
@@ -61,15 +64,15 @@ def health(request: Request) -> Response[Health]:
 
 
 def check_database() -> dict[str, Check]:
-    """Whether it can be reached, its schema is not behind this code, and what guards the books is there."""
+    """Whether it can be reached and written to, its schema is not behind this code, what guards the books is there."""
     began = perf_counter()
     try:
         connection = database.connection()
-        connection.execute("SELECT 1")
+        read_only = database.is_read_only(connection)
     except Error as error:
         logger.error("database check failed", extra={"error": type(error).__name__})
         return {"database": _check(began, "credentials" if database.is_refusal(error) else "unreachable")}
-    checks = {"database": _check(began)}
+    checks = {"database": _check(began, "read_only" if read_only else None)}
     began = perf_counter()
     try:
         found = schema.look_at(connection)

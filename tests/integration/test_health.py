@@ -63,6 +63,16 @@ def test_a_guard_that_is_gone(world: World, statement: str) -> None:
     )
 
 
+def test_a_server_that_takes_no_writes(world: World, configured: Database) -> None:
+    """A standby, or a writer that another has taken over from: nothing can be sold there."""
+    world.connection.execute(
+        f'ALTER DATABASE "{world.connection.info.dbname}" SET default_transaction_read_only = on'
+    )
+    adapter.disconnect()
+
+    assert health(world) == (503, "failing", {"database": "read_only", "schema": None, "integrity": None})
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -293,6 +293,72 @@ def test_a_receiver_that_asks_for_a_day_gets_six_hours(delivering: Delivering) -
     assert delivering.statuses() == {"delivered": 1}
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_waits_for_a_departure_while_the_receiver_asks_for_patience_does_not_leave(
+    delivering: Delivering, database: Database, status: int
+) -> None:
+    """Four have taken their departures when the first is refused: none of them is posted before its two minutes."""
+    delivering.make.headers["retry-after"] = "120"
+    delivering.make.answers[:] = [status]
+    delivering.tell(*["booking.created"] * 5)
+    delivering.relay()
+    first, *others = [event_id for _, event_id in delivering.queue]
+    delivering.queue.clear()
+
+    def wait_until_the_first_was_refused(seconds: float) -> None:
+        if first_outcome == []:
+            with psycopg.connect(database.url, autocommit=True) as rival:
+                outcome = dispatch(rival, delivering.receiver, first, delivering.now, wait=lambda _: None)
+                first_outcome.append(outcome.status if outcome else None)
+
+    first_outcome: list[str | None] = []
+    for event_id in others:
+        outcome = dispatch(
+            delivering.connection,
+            delivering.receiver,
+            event_id,
+            delivering.now,
+            wait=wait_until_the_first_was_refused,
+        )
+        assert outcome is None
+
+    assert (first_outcome, len(delivering.make.posted)) == (["retrying"], 1)
+    assert sorted(delivering.rows("status, attempts")) == [("pending", 0)] * 4 + [("retrying", 1)]
+    assert min(due for (due,) in delivering.rows("next_attempt_at")) >= START + timedelta(seconds=120)
+    delivering.pass_time(minutes=4)
+    assert delivering.statuses() == {"delivered": 5}
+
+
+def test_a_message_that_comes_twice_does_not_overtake_what_its_event_was_told(delivering: Delivering) -> None:
+    """The relay puts an event on the queue up to a minute early; an old message finds it there, and leaves it."""
+    delivering.make.headers["retry-after"] = "45"
+    delivering.answer = lambda now: 500 if now < START + timedelta(seconds=1) else 200
+    delivering.tell("booking.created")
+    delivering.relay()
+    ((_, event_id),) = delivering.queue
+    delivering.dispatch_until(START + timedelta(seconds=1))
+    delivering.relay()
+    assert delivering.statuses() == {"enqueued": 1}
+
+    assert delivering.dispatch(event_id) is None
+
+    assert (delivering.statuses(), len(delivering.make.posted)) == ({"enqueued": 1}, 1)
+    delivering.pass_time(minutes=2)
+    assert (delivering.statuses(), len(delivering.make.posted)) == ({"delivered": 1}, 2)
+    assert attempts(delivering)[1][1] >= 45
+
+
+def test_a_message_that_comes_a_little_early_waits(delivering: Delivering) -> None:
+    """Two containers' clocks differ: the event leaves at its time, not when its lease has run out."""
+    delivering.tell("booking.created")
+    ((event_id,),) = delivering.rows("event_id")
+    delivering.connection.execute(
+        "UPDATE outbox SET status = 'enqueued', next_attempt_at = %s", (START + timedelta(seconds=1.5),)
+    )
+    outcome = delivering.dispatch(event_id)
+    assert (outcome and outcome.status, attempts(delivering)) == ("delivered", [("/booking", 1)])
+
+
 def lane(delivering: Delivering) -> list[tuple[Any, ...]]:
     return delivering.connection.execute("SELECT lane, free_at FROM webhook_lanes ORDER BY lane").fetchall()
 
@@ -303,14 +369,17 @@ def test_a_shorter_patience_does_not_undo_a_longer_one(delivering: Delivering) -
     delivering.tell("booking.created")
     delivering.pass_time(seconds=2)
     ((_, until),) = lane(delivering)
-    delivering.connection.execute("UPDATE outbox SET status = 'enqueued', not_before = NULL")
-    delivering.connection.execute("UPDATE webhook_lanes SET free_at = %s", (delivering.now,))
+    put_on_the_queue = "UPDATE outbox SET status = 'enqueued', not_before = NULL, next_attempt_at = %s"
+    delivering.connection.execute(put_on_the_queue, (delivering.now,))
+    delivering.connection.execute(
+        "UPDATE webhook_lanes SET free_at = %s, not_before = NULL", (delivering.now,)
+    )
     delivering.make.headers["retry-after"] = "30"
     ((event_id,),) = delivering.rows("event_id")
     delivering.dispatch(event_id)
     ((_, sooner),) = lane(delivering)
     assert sooner < until
-    delivering.connection.execute("UPDATE outbox SET status = 'enqueued'")
+    delivering.connection.execute(put_on_the_queue, (delivering.now,))
     delivering.connection.execute("UPDATE webhook_lanes SET free_at = %s", (until,))
     delivering.dispatch(event_id)  # its lane is not free
     assert lane(delivering) == [("BOOKING", until)]

@@ -114,6 +114,12 @@ def was_unavailable(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.OperationalError) or error.sqlstate in (READ_ONLY, *TOO_LATE)
 
 
+def is_read_only(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server takes no writes: a standby, or one that another has taken over from."""
+    row = connection.execute("SELECT current_setting('transaction_read_only') = 'on'").fetchone()
+    return bool(row and row[0])
+
+
 def is_refusal(error: psycopg.Error) -> bool:
     """Whether the server was there and did not let us in."""
     return bool(error.pgconn and (error.pgconn.used_password or error.pgconn.needs_password)) or any(

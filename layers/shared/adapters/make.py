@@ -1,6 +1,5 @@
 """Posting events to Make.com, signed, to configured public hosts only (make-webhooks b.2, b.3, c)."""
 
-import json
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -8,12 +7,10 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import HTTPException
 from time import perf_counter
-from typing import Any
 
 from adapters.make_routes import events_per_second, has_url, route, url_of
 from adapters.posting import Misconfigured, Poster, checked_address, split
 from adapters.settings import optional_setting
-from domain.ids import time_ordered_id
 from domain.webhooks.delivery import Delivery, Failure, Route
 from domain.webhooks.event_types import EVENTS, FALLBACK
 from domain.webhooks.signature import sign
@@ -67,22 +64,6 @@ class MakeReceiver:
 def make_receiver() -> MakeReceiver:
     """The container's receiver."""
     return MakeReceiver()
-
-
-def post_test(area: str, event_type: str | None, environment: str, now: datetime) -> Failure | None:
-    """A test event to the URL of an area that has one, its own or the fallback's; nothing records it.
-
-    A ping, or the sample of a type as it would arrive from here: about people who do not exist.
-    """
-    event_id = f"evt_{time_ordered_id(now).hex}"
-    body: dict[str, Any] = {"type": "test.ping"}
-    if event_type is not None:
-        from domain.webhooks.events.samples import sample  # loads every payload
-
-        body = sample(event_type) | {"event_id": event_id, "environment": environment}
-    there = route(next(event.name for event in EVENTS.values() if event.endpoint == area))
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return make_receiver().post(Delivery(event_id, str(body["type"]), text, 1, there.area), now)
 
 
 def hosts() -> dict[str, str]:

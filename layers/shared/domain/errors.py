@@ -113,10 +113,16 @@ CATALOGUE: Mapping[str, Sentence] = {
         409, "Cet événement est en cours de livraison. Réessayez dans un instant."
     ),
     "REDELIVERY_NOT_FOUND": Sentence(404, "Nouvelle livraison introuvable"),
+    "REDELIVERY_TOO_LARGE": Sentence(
+        422, "Plus de 20 000 événements seraient livrés : choisissez une période plus courte"
+    ),
     "ENDPOINT_NOT_FOUND": Sentence(404, "Adresse de webhook inconnue"),
     "ENDPOINT_WITHOUT_URL": Sentence(422, "Aucune adresse Make n'est configurée pour ces événements"),
     "ENDPOINT_VIA_FALLBACK": Sentence(
         422, "Ces événements passent par l'adresse BOOKING : c'est elle qu'il faut mettre en pause"
+    ),
+    "ENDPOINT_BUSY": Sentence(
+        409, "Cette adresse est occupée ou a demandé d'attendre. Réessayez dans quelques minutes."
     ),
     "EVENT_TYPE_ELSEWHERE": Sentence(422, "Ce type d'événement n'est pas envoyé à cette adresse"),
 }

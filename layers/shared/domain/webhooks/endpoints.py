@@ -59,7 +59,13 @@ def find_endpoints(connection: Connection[Any]) -> list[Endpoint]:
     """Every endpoint that was ever tried."""
     return (
         connection.cursor(row_factory=class_row(Endpoint))
-        .execute("SELECT * FROM webhook_endpoints ORDER BY area")
+        .execute(
+            """
+            SELECT area, state, reason, consecutive_failures, failing_since, opened_at, probe_at, probe_wait_seconds,
+                   last_success_at
+              FROM webhook_endpoints ORDER BY area
+            """
+        )
         .fetchall()
     )
 
@@ -72,7 +78,8 @@ def lock_endpoint(connection: Connection[Any], area: str) -> Endpoint:
             """
             INSERT INTO webhook_endpoints (area) VALUES (%(area)s)
             ON CONFLICT (area) DO UPDATE SET area = excluded.area
-            RETURNING *
+            RETURNING area, state, reason, consecutive_failures, failing_since, opened_at, probe_at,
+                      probe_wait_seconds, last_success_at
             """,
             {"area": area},
         )
@@ -95,13 +102,17 @@ def write_endpoint(connection: Connection[Any], endpoint: Endpoint) -> None:
 
 
 def hold_events(connection: Connection[Any], area: str, routes: Routes) -> int:
-    """Hold what waits for an endpoint that was paused, what was never tried included where `routes` tell of it."""
+    """Hold what waits for an endpoint that was paused, what was never tried included where `routes` tell of it.
+
+    What is on the queue is held too: its message then finds nothing to claim.
+    """
     return connection.execute(
         """
-        UPDATE outbox SET status = 'held', endpoint = %(area)s
+        UPDATE outbox SET status = 'held', endpoint = %(area)s, lease_until = NULL,
+               trigger = CASE WHEN trigger = 'canary' THEN 'auto' ELSE trigger END
          WHERE event_id IN (SELECT event_id FROM outbox
                              WHERE (endpoint = %(area)s OR (endpoint IS NULL AND type = ANY(%(types)s)))
-                               AND status IN ('pending', 'retrying')
+                               AND status IN ('pending', 'retrying', 'enqueued')
                              ORDER BY event_id FOR UPDATE)
         """,
         {"area": area, "types": _types_of(area, routes)},
@@ -130,15 +141,17 @@ def cancel_waiting(connection: Connection[Any], area: str, routes: Routes) -> in
     """Give up what has been told for an endpoint and Make has not received, tried or not, as an administrator asked.
 
     What is posted at this very moment is given up too: if Make takes it, it is delivered, else it is not tried again.
+    A repetition of what Make has received ends as delivered. Answers how many there were of both.
     """
     return connection.execute(
         """
-        UPDATE outbox SET status = 'cancelled', last_error = %(given_up)s, endpoint = %(area)s, lease_until = NULL,
+        UPDATE outbox SET endpoint = %(area)s, lease_until = NULL,
+               status = CASE WHEN resting_status = 'delivered' THEN resting_status ELSE 'cancelled' END,
+               last_error = CASE WHEN resting_status = 'delivered' THEN last_error ELSE %(given_up)s END,
                trigger = 'auto', redelivery_id = NULL, resting_status = NULL
          WHERE event_id IN (SELECT event_id FROM outbox
                              WHERE (endpoint = %(area)s OR (endpoint IS NULL AND type = ANY(%(types)s)))
                                AND status IN ('pending', 'retrying', 'held', 'enqueued', 'delivering')
-                               AND resting_status IS DISTINCT FROM 'delivered'
                              ORDER BY event_id FOR UPDATE)
         """,
         {

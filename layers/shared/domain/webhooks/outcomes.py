@@ -28,16 +28,21 @@ class Outcome:
 
 
 def skip(connection: Connection[Any], event_id: str, event_type: str) -> Outcome:
-    """No URL is configured for its own area: the event can be delivered again once there is one (c.2)."""
-    connection.execute(
+    """No URL is configured for its own area: the event can be delivered again once there is one (c.2).
+
+    What an administrator sent again rests as before.
+    """
+    row = connection.execute(
         """
-        UPDATE outbox SET status = 'skipped', lease_until = NULL, trigger = 'auto', redelivery_id = NULL,
-               resting_status = NULL, last_error = %(no_url)s, endpoint = %(area)s
+        UPDATE outbox SET status = coalesce(resting_status, 'skipped'), lease_until = NULL, trigger = 'auto',
+               redelivery_id = NULL, resting_status = NULL, endpoint = %(area)s,
+               last_error = CASE WHEN resting_status = 'delivered' THEN last_error ELSE %(no_url)s END
          WHERE event_id = %(event_id)s AND status IN ('enqueued', 'pending', 'retrying')
+        RETURNING status::text
         """,
         {"event_id": event_id, "no_url": NO_URL, "area": EVENTS[event_type].endpoint},
-    )
-    return Outcome(event_id, event_type, "skipped", alerts=("url_missing",))
+    ).fetchone()
+    return Outcome(event_id, event_type, str(row[0]) if row else "skipped", alerts=("url_missing",))
 
 
 def write_success(connection: Connection[Any], delivery: Delivery, per_second: int, now: datetime) -> Outcome:
@@ -103,8 +108,8 @@ def _close(connection: Connection[Any], event_id: str, keep_body: bool, now: dat
                last_status_code = NULL, not_before = NULL, trigger = 'auto', redelivery_id = NULL,
                resting_status = NULL,
                body = CASE WHEN %(keep_body)s THEN body END
-         WHERE event_id = %(event_id)s AND status IN ('delivering', 'enqueued', 'retrying', 'held', 'exhausted',
-                                                         'cancelled')
+         WHERE event_id = %(event_id)s AND status IN ('delivering', 'enqueued', 'retrying', 'held', 'skipped',
+                                                         'exhausted', 'cancelled')
         """,
         {"event_id": event_id, "keep_body": keep_body, "now": now},
     )

@@ -55,8 +55,9 @@ def bind(connection: Connection[Any], lane: str, failure: Failure, now: datetime
         return
     connection.execute(
         """
-        INSERT INTO webhook_lanes AS bound (lane, free_at) VALUES (%(lane)s, %(until)s)
-        ON CONFLICT (lane) DO UPDATE SET free_at = greatest(bound.free_at, excluded.free_at)
+        INSERT INTO webhook_lanes AS bound (lane, free_at, not_before) VALUES (%(lane)s, %(until)s, %(until)s)
+        ON CONFLICT (lane) DO UPDATE SET free_at = greatest(bound.free_at, excluded.free_at),
+                                         not_before = greatest(bound.not_before, excluded.not_before)
         """,
         {"lane": lane, "until": now + min(failure.retry_after, LONGEST_RETRY_AFTER)},
     )

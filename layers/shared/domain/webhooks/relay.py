@@ -95,7 +95,7 @@ IS_DUE = """
      OR (status IN ('enqueued', 'delivering') AND lease_until <= %(now)s)
      OR status = 'held')
     AND body IS NOT NULL
-    AND (trigger = 'manual' AND redelivery_id IS NULL OR status IN ('enqueued', 'delivering')
+    AND (trigger = 'manual' AND redelivery_id IS NULL AND status <> 'held' OR status IN ('enqueued', 'delivering')
          OR NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = outbox.endpoint AND state <> 'active'))
 """
 """An event whose queue message or whose dispatcher was lost is due again when its lease has run out; so is one that

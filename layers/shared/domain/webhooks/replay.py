@@ -88,10 +88,14 @@ def redeliver(
         )
 
 
+RANGE_AT_MOST = 20_000
+"""As many as one transaction sends again within a request's time (B-6); a longer past is sent in parts."""
+
 CHOSEN = """
     created_at >= %(since)s AND created_at < %(until)s AND body IS NOT NULL
     AND (expires_at IS NULL OR expires_at > %(now)s)
-    AND status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
+    AND (status IN ('delivered', 'exhausted', 'skipped', 'cancelled')
+         OR status = 'held' AND NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = endpoint AND state <> 'active'))
     AND (%(type)s::text IS NULL OR type = %(type)s)
     AND (%(status)s::delivery_status IS NULL OR status = %(status)s::delivery_status)
 """
@@ -117,10 +121,12 @@ def redeliver_range(
 ) -> Redelivery:
     """Send again what rests, of a range, at the lanes' pace, oldest first; `stop` ends it.
 
-    What is on its way stays so.
+    What is on its way stays so; so does what is held for a URL that is left alone, until that is back in service.
+    Refuses with REDELIVERY_TOO_LARGE beyond RANGE_AT_MOST.
     """
     redelivery_id = new_id()
     with connection.transaction():
+        _look_for_too_many(connection, wanted, now)
         connection.execute(
             """
             INSERT INTO webhook_redeliveries (id, actor_id, events, created_at)
@@ -180,9 +186,19 @@ def redeliver_range(
     return redelivery
 
 
+def _look_for_too_many(connection: Connection[Any], wanted: Range, now: datetime) -> None:
+    row = connection.execute(
+        f"SELECT count(*) FROM (SELECT FROM outbox WHERE {CHOSEN} LIMIT %(beyond)s) AS chosen",  # noqa: S608  our constant
+        {**asdict(wanted), "now": now, "beyond": RANGE_AT_MOST + 1},
+    ).fetchone()
+    if row and row[0] > RANGE_AT_MOST:
+        raise Refused("REDELIVERY_TOO_LARGE")
+
+
 def stop(connection: Connection[Any], actor_id: UUID | None, redelivery_id: UUID, now: datetime) -> int:
     """End a range's redelivery: what was not sent rests as before. Answers how many.
 
+    What is posted at this very moment rests too: if Make takes it, it is delivered, else it is not tried again.
     Refuses with REDELIVERY_NOT_FOUND.
     """
     with connection.transaction():
@@ -197,7 +213,7 @@ def stop(connection: Connection[Any], actor_id: UUID | None, redelivery_id: UUID
             UPDATE outbox SET status = resting_status, resting_status = NULL, trigger = 'auto', redelivery_id = NULL,
                    lease_until = NULL
              WHERE event_id IN (SELECT event_id FROM outbox
-                                 WHERE redelivery_id = %(id)s AND resting_status IS NOT NULL AND status <> 'delivering'
+                                 WHERE redelivery_id = %(id)s AND resting_status IS NOT NULL
                                  ORDER BY event_id FOR UPDATE)
             """,
             {"id": redelivery_id},
@@ -277,28 +293,6 @@ def resume(
             now,
         )
     return count
-
-
-def note_test(
-    connection: Connection[Any],
-    actor_id: UUID | None,
-    area: str,
-    event_type: str | None,
-    routes: Routes,
-    now: datetime,
-) -> None:
-    """Leave a trace of a test event about to be posted to the URL of an area, its own or the fallback's.
-
-    Refuses with ENDPOINT_NOT_FOUND, ENDPOINT_WITHOUT_URL, and EVENT_TYPE_ELSEWHERE for a type of another area.
-    """
-    if area not in AREAS:
-        raise Refused("ENDPOINT_NOT_FOUND")
-    if event_type is not None and EVENTS[event_type].endpoint != area:
-        raise Refused("EVENT_TYPE_ELSEWHERE")
-    if not any(EVENTS[name].endpoint == area for name in routes):
-        raise Refused("ENDPOINT_WITHOUT_URL")
-    after = {"type": event_type or "test.ping"}
-    note_action(connection, actor_id, "webhooks.test", "webhook_endpoint", area, None, after, now)
 
 
 def _look_for_url(area: str, routes: Routes) -> None:

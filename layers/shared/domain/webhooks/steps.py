@@ -68,6 +68,7 @@ STEPS: Mapping[Status, Mapping[Status, str]] = {
     },
     "skipped": {
         "pending": "an administrator sends it again",
+        "delivered": "an answer that came late",
         "cancelled": "it expired",
     },
     "exhausted": {

@@ -1,0 +1,236 @@
+"""What is sent again and does not leave rests as it did before, whatever ended the replay; a pause holds all else."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from adapters.make import MakeReceiver
+from adapters.make_routes import events_per_second, routes
+from domain.errors import Refused
+from domain.webhooks import replay
+from domain.webhooks.dispatch import dispatch
+from domain.webhooks.trial import send_test
+from tests.conftest import Database
+from tests.support.delivering import START, Delivering
+from tests.support.receiver import receiving
+
+SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+RESTING = ("delivered", "exhausted", "skipped", "cancelled")
+
+
+@pytest.fixture
+def delivering(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Delivering]:
+    monkeypatch.setenv("WEBHOOK_EVENTS_PER_SECOND", "5")
+    monkeypatch.setenv("WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
+    monkeypatch.setenv("WEBHOOK_PRIVATE_HOSTS", "127.0.0.1")
+    with receiving() as make, psycopg.connect(database.url, autocommit=True) as connection:
+        monkeypatch.setenv("MAKE_BOOKING_WEBHOOK_URL", f"{make.url}/booking")
+        monkeypatch.setenv("MAKE_BOOKING_WEBHOOK_SECRET", SECRET)
+        yield Delivering(connection, make, MakeReceiver())
+
+
+def lay(delivering: Delivering, *statuses: str) -> None:
+    """An event at rest in each of those statuses, told today."""
+    delivering.tell(*["booking.created"] * len(statuses))
+    for (event_id,), status in zip(delivering.rows("event_id"), statuses, strict=True):
+        delivering.connection.execute(
+            "UPDATE outbox SET status = %s, endpoint = 'BOOKING', delivered_at = CASE WHEN %s = 'delivered' THEN"
+            " created_at END, last_error = CASE WHEN %s <> 'delivered' THEN '500' END WHERE event_id = %s",
+            (status, status, status, event_id),
+        )
+
+
+def send_again(delivering: Delivering, status: str | None = None) -> UUID:
+    wanted = replay.Range(START, START + timedelta(days=1), status=status)
+    found = replay.redeliver_range(
+        delivering.connection, None, wanted, events_per_second(), delivering.now + timedelta(seconds=1)
+    )
+    assert found.id
+    return found.id
+
+
+def stop(delivering: Delivering, redelivery_id: UUID) -> None:
+    replay.stop(delivering.connection, None, redelivery_id, delivering.now)
+
+
+def take_url_away(delivering: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAKE_BOOKING_WEBHOOK_URL")
+    delivering.pass_time(minutes=2)
+
+
+def resting(delivering: Delivering) -> list[tuple[object, ...]]:
+    return delivering.rows("status::text, resting_status::text, redelivery_id, trigger, lease_until")
+
+
+def test_stopped(delivering: Delivering) -> None:
+    lay(delivering, *RESTING)
+    stop(delivering, send_again(delivering))
+    delivering.pass_time(hours=1)
+    assert resting(delivering) == [(status, None, None, "auto", None) for status in RESTING]
+    assert delivering.make.posted == []
+
+
+def test_the_url_is_gone(delivering: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(delivering, *RESTING)
+    send_again(delivering)
+    take_url_away(delivering, monkeypatch)
+    assert resting(delivering) == [(status, None, None, "auto", None) for status in RESTING]
+    assert delivering.rows("last_error") == [(None,), *[("no URL is configured",)] * 3]
+
+
+def test_given_up_with_what_waits(delivering: Delivering) -> None:
+    """What Make has received stays received; nothing of what was replayed leaves any more."""
+    lay(delivering, *RESTING)
+    send_again(delivering)
+    delivering.relay()
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    given_up = replay.resume(
+        delivering.connection, None, "BOOKING", routes(), events_per_second(), delivering.now, cancel=True
+    )
+    delivering.pass_time(hours=1)
+
+    assert given_up == 4
+    assert resting(delivering) == [
+        ("delivered", None, None, "auto", None),
+        *[("cancelled", None, None, "auto", None)] * 3,
+    ]
+    assert delivering.make.posted == []
+
+
+@pytest.mark.parametrize("status", RESTING)
+@pytest.mark.parametrize("accepted", [True, False])
+def test_stopped_while_it_is_posted(delivering: Delivering, status: str, accepted: bool) -> None:
+    lay(delivering, status)
+    redelivery_id = send_again(delivering)
+    delivering.make.answers[:] = [200 if accepted else 500]
+    delivering.make.looks = lambda: stop_from_elsewhere(delivering, redelivery_id)
+    delivering.pass_time(minutes=1)
+    delivering.pass_time(hours=2)
+
+    after = "delivered" if accepted else status
+    assert resting(delivering) == [(after, None, None, "auto", None)]
+    assert len(delivering.make.posted) == 1
+
+
+def stop_from_elsewhere(delivering: Delivering, redelivery_id: UUID) -> None:
+    with psycopg.connect(delivering.connection.info.dsn, autocommit=True) as administrator:
+        replay.stop(administrator, None, redelivery_id, delivering.now)
+
+
+@pytest.mark.parametrize("status", RESTING)
+def test_stopped_after_its_dispatcher_died(delivering: Delivering, status: str) -> None:
+    lay(delivering, status)
+    redelivery_id = send_again(delivering)
+    delivering.relay()
+    ((_, event_id),) = delivering.queue
+
+    class Died(Exception):
+        pass
+
+    class Dying(MakeReceiver):
+        def post(self, *_: object) -> None:
+            raise Died
+
+    with pytest.raises(Died):
+        dispatch(
+            delivering.connection,
+            Dying(),
+            event_id,
+            delivering.now + timedelta(seconds=2),
+            wait=lambda _: None,
+        )
+    assert delivering.statuses() == {"delivering": 1}
+
+    stop(delivering, redelivery_id)
+    delivering.pass_time(hours=1)
+    assert resting(delivering) == [(status, None, None, "auto", None)]
+    assert delivering.make.posted == []
+
+
+def test_what_a_pause_holds_is_not_sent_again_and_does_not_hide(delivering: Delivering) -> None:
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    lay(delivering, "held", "delivered")
+    wanted = replay.Range(START, START + timedelta(days=1))
+    assert replay.count_range(delivering.connection, wanted, delivering.now).counts == {"booking.created": 1}
+    send_again(delivering)
+    assert delivering.statuses() == {"held": 1, "pending": 1}
+
+    send_again(delivering, "held")
+    assert delivering.statuses() == {"held": 1, "pending": 1}
+
+
+@pytest.mark.parametrize("then", ["pending", "enqueued"])
+def test_what_a_person_sent_again_and_a_pause_overtook_is_held(delivering: Delivering, then: str) -> None:
+    lay(delivering, "exhausted")
+    ((event_id,),) = delivering.rows("event_id")
+    replay.redeliver(delivering.connection, None, event_id, delivering.now)
+    if then == "enqueued":
+        delivering.relay()
+    assert delivering.statuses() == {then: 1}
+
+    held = replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    delivering.pass_time(hours=1)
+    assert (held, delivering.statuses(), delivering.make.posted) == (1, {"held": 1}, [])
+
+    replay.resume(delivering.connection, None, "BOOKING", routes(), events_per_second(), delivering.now)
+    delivering.pass_time(minutes=2)
+    assert (delivering.statuses(), len(delivering.make.posted)) == ({"delivered": 1}, 1)
+
+
+def test_a_past_that_is_too_long_is_refused_and_nothing_happens(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "RANGE_AT_MOST", 3)
+    lay(delivering, *RESTING)
+    with pytest.raises(Refused) as refusal:
+        send_again(delivering)
+    assert refusal.value.code == "REDELIVERY_TOO_LARGE"
+    assert (delivering.rows("status::text"), delivering.count("webhook_redeliveries")) == (
+        [(status,) for status in RESTING],
+        0,
+    )
+    monkeypatch.setattr(replay, "RANGE_AT_MOST", 4)
+    send_again(delivering)
+    assert delivering.statuses() == {"pending": 4}
+
+
+# --- an administrator's test ------------------------------------------------------------------------------------
+
+
+def trying(delivering: Delivering, waited: Callable[[float], None] = lambda _: None) -> object:
+    failure = send_test(
+        delivering.connection,
+        delivering.receiver,
+        None,
+        "BOOKING",
+        "booking.created",
+        "dev",
+        delivering.now,
+        waited,
+    )
+    return failure and failure.status_code
+
+
+def test_tests_keep_the_pace_and_are_refused_when_the_lane_is_full(delivering: Delivering) -> None:
+    waits: list[float] = []
+    posted = [trying(delivering, waits.append) for _ in range(10)]
+    assert (posted, len(delivering.make.posted)) == ([None] * 10, 10)
+    assert waits == [pytest.approx(0.1 + 0.2 * place) for place in range(10)]
+    with pytest.raises(Refused) as refusal:
+        trying(delivering)
+    assert (refusal.value.code, len(delivering.make.posted)) == ("ENDPOINT_BUSY", 10)
+    assert delivering.count("audit_log") == 10
+
+
+def test_a_test_that_is_asked_for_patience_binds_the_url(delivering: Delivering) -> None:
+    delivering.make.headers["retry-after"] = "120"
+    delivering.make.answers[:] = [429]
+    assert trying(delivering) == 429
+    delivering.tell("booking.created")
+    delivering.pass_time(seconds=115)
+    assert len(delivering.make.posted) == 1
+    delivering.pass_time(minutes=2)
+    assert delivering.statuses() == {"delivered": 1}
