@@ -142,13 +142,21 @@ SALES: tuple[LiteralString, ...] = (
       FROM past ORDER BY booked_at
     """,
     """
-    INSERT INTO order_items (id, order_id, course_id, tutor_id, start_datetime, end_datetime, duration_min,
-                             unit_price_cad, line_total_cad, discount_share_cad, tutor_earnings_cad, hours_worked,
-                             rate_at_time, earnings_status, paid_at, credit_promised)
-    SELECT line_id, order_id, course_id, tutor_id, starts, ends, 60, 45, 45, discount, 30, 1, 30,
+    INSERT INTO order_items (id, order_id, kind, position, title_fr, unit_price_cad, line_total_cad,
+                             discount_share_cad, credit_share_cad, credit_promised)
+    SELECT line_id, order_id, 'session', 0, 'Mathématiques', 45, 45, discount, credits, what = 'cancelled'
+      FROM past ORDER BY booked_at
+    """,
+    """
+    INSERT INTO session_items (id, course_id, tutor_id, start_datetime, end_datetime, duration_min)
+    SELECT line_id, course_id, tutor_id, starts, ends, 60 FROM past ORDER BY booked_at
+    """,
+    """
+    INSERT INTO earnings (order_item_id, tutor_id, hours, rate_cad, amount_cad, status, paid_at)
+    SELECT line_id, tutor_id, 1, 30, 30,
            CASE WHEN what <> 'completed' THEN 'cancelled' WHEN starts < %(now)s - interval '60 days' THEN 'paid'
                 ELSE 'earned' END::earnings_status,
-           CASE WHEN what = 'completed' AND starts < %(now)s - interval '60 days' THEN ends END, what = 'cancelled'
+           CASE WHEN what = 'completed' AND starts < %(now)s - interval '60 days' THEN ends END
       FROM past ORDER BY booked_at
     """,
     """

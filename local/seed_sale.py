@@ -35,11 +35,19 @@ _STATEMENTS = (
     ON CONFLICT DO NOTHING
     """,
     """
-    INSERT INTO order_items (id, order_id, course_id, tutor_id, start_datetime, end_datetime, duration_min,
-                             unit_price_cad, line_total_cad, discount_share_cad, tutor_earnings_cad, hours_worked,
-                             rate_at_time, earnings_status)
-    VALUES (%(line)s, %(order)s, %(course)s, %(tutor)s, %(start)s, %(end)s, 60, 45.00, 45.00, 45.00, 35.00, 1.00,
-            35.00, 'earned')
+    INSERT INTO order_items (id, order_id, kind, position, title_fr, unit_price_cad, line_total_cad,
+                             discount_share_cad)
+    SELECT %(line)s, %(order)s, 'session', 0, title_fr, 45.00, 45.00, 45.00 FROM courses WHERE id = %(course)s
+    ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO session_items (id, course_id, tutor_id, start_datetime, end_datetime, duration_min)
+    VALUES (%(line)s, %(course)s, %(tutor)s, %(start)s, %(end)s, 60)
+    ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO earnings (order_item_id, tutor_id, hours, rate_cad, amount_cad, status)
+    VALUES (%(line)s, %(tutor)s, 1.00, 35.00, 35.00, 'earned')
     ON CONFLICT DO NOTHING
     """,
     """

@@ -60,33 +60,52 @@ CREATE INDEX orders_of_user ON orders (user_id, created_at);
 
 ALTER TABLE checkouts ADD CONSTRAINT checkouts_order FOREIGN KEY (order_id) REFERENCES orders;
 
-CREATE TYPE earnings_status AS ENUM ('scheduled', 'earned', 'paid', 'cancelled');
+-- What is sold, whatever it is, is a line with a kind, a title and a price. What it is besides is its other half, in the
+-- table of its kind: the reference with the kind lets a line have none but its own.
+CREATE TYPE item_kind AS ENUM ('session', 'access');
 
 CREATE TABLE order_items (
     id uuid PRIMARY KEY,
     order_id uuid NOT NULL REFERENCES orders,
+    kind item_kind NOT NULL,
+    position smallint NOT NULL CHECK (position >= 0),
+    title_fr text NOT NULL CHECK (title_fr <> ''), -- as it was sold
+    unit_price_cad numeric(10, 2) NOT NULL CHECK (unit_price_cad >= 0),
+    line_total_cad numeric(10, 2) NOT NULL CHECK (line_total_cad >= 0),
+    discount_share_cad numeric(10, 2) NOT NULL CHECK (discount_share_cad BETWEEN 0 AND line_total_cad),
+    credit_share_cad numeric(10, 2) NOT NULL DEFAULT 0,
+    UNIQUE (id, kind),
+    CONSTRAINT order_items_position UNIQUE (order_id, position),
+    CONSTRAINT order_items_credit_share CHECK (credit_share_cad BETWEEN 0 AND line_total_cad - discount_share_cad)
+);
+
+CREATE TABLE session_items (
+    id uuid PRIMARY KEY,
+    kind item_kind NOT NULL DEFAULT 'session' CHECK (kind = 'session'),
     course_id uuid NOT NULL REFERENCES courses,
     tutor_id uuid NOT NULL REFERENCES tutors,
     start_datetime timestamptz NOT NULL,
     end_datetime timestamptz NOT NULL,
     duration_min smallint NOT NULL CHECK (duration_min IN (60, 90, 120)),
-    unit_price_cad numeric(10, 2) NOT NULL CHECK (unit_price_cad >= 0),
-    line_total_cad numeric(10, 2) NOT NULL CHECK (line_total_cad >= 0),
-    discount_share_cad numeric(10, 2) NOT NULL CHECK (discount_share_cad BETWEEN 0 AND line_total_cad),
-    tutor_earnings_cad numeric(10, 2) NOT NULL CHECK (tutor_earnings_cad >= 0),
-    hours_worked numeric(5, 2) NOT NULL CHECK (hours_worked * 60 = duration_min),
-    rate_at_time numeric(10, 2) NOT NULL CHECK (rate_at_time > 0),
-    earnings_status earnings_status NOT NULL DEFAULT 'scheduled',
-    paid_at timestamptz,
-    admin_note text,
-    tutor_note text,
-    adjusted_by uuid REFERENCES users,
-    adjusted_at timestamptz,
-    CHECK (end_datetime = start_datetime + make_interval(mins => duration_min::int)),
-    CHECK ((earnings_status = 'paid') = (paid_at IS NOT NULL))
+    UNIQUE (id, tutor_id),
+    CONSTRAINT session_items_of_their_kind FOREIGN KEY (id, kind) REFERENCES order_items (id, kind),
+    CONSTRAINT session_items_end CHECK (end_datetime = start_datetime + make_interval(mins => duration_min::int))
 );
-CREATE INDEX order_items_of_order ON order_items (order_id);
-CREATE INDEX order_items_of_tutor ON order_items (tutor_id, start_datetime);
+CREATE INDEX session_items_of_tutor ON session_items (tutor_id, start_datetime);
+
+-- What a tutor is owed for a session: theirs alone, and never read where a student may see it.
+CREATE TYPE earnings_status AS ENUM ('scheduled', 'earned', 'paid', 'cancelled');
+CREATE TABLE earnings (
+    order_item_id uuid PRIMARY KEY,
+    tutor_id uuid NOT NULL,
+    hours numeric(5, 2) NOT NULL CHECK (hours > 0),
+    rate_cad numeric(10, 2) NOT NULL CHECK (rate_cad > 0),
+    amount_cad numeric(10, 2) NOT NULL CHECK (amount_cad >= 0),
+    status earnings_status NOT NULL DEFAULT 'scheduled',
+    paid_at timestamptz,
+    CONSTRAINT earnings_of_their_session FOREIGN KEY (order_item_id, tutor_id) REFERENCES session_items (id, tutor_id),
+    CONSTRAINT earnings_paid_some_time CHECK ((status = 'paid') = (paid_at IS NOT NULL))
+);
 
 CREATE TYPE appointment_status AS ENUM ('scheduled', 'cancelled', 'completed', 'refunded');
 
@@ -95,7 +114,7 @@ CREATE TABLE appointments (
     user_id uuid NOT NULL REFERENCES users,
     tutor_id uuid NOT NULL REFERENCES tutors,
     course_id uuid NOT NULL REFERENCES courses,
-    order_item_id uuid UNIQUE REFERENCES order_items,
+    order_item_id uuid UNIQUE REFERENCES session_items,
     start_datetime timestamptz NOT NULL,
     end_datetime timestamptz NOT NULL,
     status appointment_status NOT NULL DEFAULT 'scheduled',

@@ -68,12 +68,11 @@ CREATE INDEX outbox_by_endpoint ON outbox (endpoint, created_at, event_id) WHERE
 DROP INDEX tutor_courses_of_course;
 CREATE INDEX tutor_courses_of_course ON tutor_courses (course_id);
 CREATE INDEX appointments_of_course ON appointments (course_id);
-CREATE INDEX order_items_of_course ON order_items (course_id);
+CREATE INDEX session_items_of_course ON session_items (course_id);
 CREATE INDEX orders_with_coupon ON orders (coupon_id) WHERE coupon_id IS NOT NULL;
 CREATE INDEX coupon_redemptions_of_user ON coupon_redemptions (user_id);
 CREATE INDEX appointments_cancelled_by ON appointments (cancelled_by) WHERE cancelled_by IS NOT NULL;
 CREATE INDEX appointment_modifications_by ON appointment_modifications (modified_by) WHERE modified_by IS NOT NULL;
-CREATE INDEX order_items_adjusted_by ON order_items (adjusted_by) WHERE adjusted_by IS NOT NULL;
 CREATE INDEX credit_transactions_created_by ON credit_transactions (created_by) WHERE created_by IS NOT NULL;
 CREATE INDEX audit_log_of_actor ON audit_log (actor_id) WHERE actor_id IS NOT NULL;
 CREATE INDEX outbox_of_actor ON outbox (actor_id) WHERE actor_id IS NOT NULL;

@@ -62,9 +62,9 @@ class Scene:
     @property
     def session(self) -> dict[str, Any]:
         [row] = self.world.rows(
-            "SELECT appointments.status::text, sequence, earnings_status::text AS earnings,"
+            "SELECT appointments.status::text, sequence, earnings.status::text AS earnings,"
             "       appointments.start_datetime AS start"
-            "  FROM appointments JOIN order_items ON order_items.id = order_item_id"
+            "  FROM appointments JOIN earnings USING (order_item_id)"
             " WHERE appointments.id = %s",
             self.session_id,
         )

@@ -56,6 +56,8 @@ SPOILED = {
     "an order that is not the sum of its items": "UPDATE order_items SET line_total_cad = line_total_cad + 0.01",
     "an item that is neither booked nor given back": "UPDATE refunds SET amount_cents = amount_cents - 1",
     "an appointment that is not what was paid for": "UPDATE appointments SET user_id = tutor_id",
+    "a line without its other half, or a session without its tutor's pay": "DELETE FROM earnings",
+    "credits of an order that are not those of its lines": "UPDATE order_items SET credit_share_cad = 1",
     "an order whose refunds or status do not add up": "UPDATE orders SET status = 'paid'",
     "a line whose returns do not add up": "UPDATE order_items SET returned_cad = 0",
     "a refund or dispute that its order's lines do not know of": """
@@ -146,7 +148,7 @@ ALSO_SPOILED = {
         DELETE FROM time_claims;
         DELETE FROM appointments
     """,
-    "an item that is neither booked nor given back": "UPDATE order_items SET earnings_status = 'scheduled'",
+    "an item that is neither booked nor given back": "UPDATE earnings SET status = 'scheduled'",
     "an order whose refunds or status do not add up": "UPDATE orders SET refunded_cad = 0",
     "a password's hash left behind": """
         UPDATE checkouts SET status = 'cancelled', order_id = NULL, buyer = '{"password_hash": "x"}',
@@ -158,8 +160,8 @@ ALSO_SPOILED = {
           FROM outbox WHERE type = 'booking.created'
     """,
     "an appointment that is not what was paid for": """
-        UPDATE order_items SET start_datetime = start_datetime + interval '1 hour',
-                               end_datetime = end_datetime + interval '1 hour'
+        UPDATE session_items SET start_datetime = start_datetime + interval '1 hour',
+                                 end_datetime = end_datetime + interval '1 hour'
     """,
 }
 

@@ -257,28 +257,34 @@ def test_an_order_that_adds_up_is_accepted(booked: Booked) -> None:
 
 
 @pytest.mark.parametrize(
-    "assignment",
+    ("table", "assignment"),
     [
-        "end_datetime = end_datetime + interval '30 minutes'",
-        "duration_min = 45",
-        "hours_worked = 1.5",
-        "discount_share_cad = 45.01",
-        "rate_at_time = 0",
-        "tutor_earnings_cad = -1",
-        "earnings_status = 'paid'",
+        ("session_items", "end_datetime = end_datetime + interval '30 minutes'"),
+        ("session_items", "duration_min = 45"),
+        ("order_items", "discount_share_cad = 45.01"),
+        ("order_items", "credit_share_cad = 45.01"),
+        ("order_items", "position = -1"),
+        ("earnings", "hours = 0"),
+        ("earnings", "rate_cad = 0"),
+        ("earnings", "amount_cad = -1"),
+        ("earnings", "status = 'paid'"),
     ],
 )
-def test_an_item_that_does_not_agree_with_itself_is_refused(booked: Booked, assignment: str) -> None:
+def test_an_item_that_does_not_agree_with_itself_is_refused(
+    booked: Booked, table: str, assignment: str
+) -> None:
     with contradicted(booked):
-        booked.change("order_items", assignment)
+        booked.change(table, assignment)
 
 
 def test_an_item_that_agrees_with_itself_is_accepted(booked: Booked) -> None:
-    booked.change(
-        "order_items",
-        "duration_min = 90, hours_worked = 1.5, end_datetime = end_datetime + interval '30 minutes',"
-        " earnings_status = 'paid', paid_at = now()",
-    )
+    booked.change("session_items", "duration_min = 90, end_datetime = end_datetime + interval '30 minutes'")
+    booked.change("earnings", "hours = 1.5, status = 'paid', paid_at = now()")
+
+
+def test_a_tutor_earns_what_they_teach(booked: Booked) -> None:
+    with refused(booked, errors.ForeignKeyViolation, "earnings_of_their_session"):
+        booked.change("earnings", "tutor_id = gen_random_uuid()")
 
 
 def test_a_checkout_charges_what_its_cart_costs(booked: Booked) -> None:

@@ -120,7 +120,7 @@ def test_the_session_its_time_its_pay_its_history_and_the_event(
         }
     ]
     assert world.count("time_claims") == 0
-    assert world.rows("SELECT earnings_status::text FROM order_items") == [{"earnings_status": "cancelled"}]
+    assert world.rows("SELECT status::text FROM earnings") == [{"status": "cancelled"}]
     [event] = told(world, "booking.cancelled")
     assert event["appointment_id"] == appointment["id"]
     assert (event["cancelled_by"], event["cancelled_by_id"]) == ("student", str(zoe.user_id))

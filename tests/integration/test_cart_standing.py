@@ -365,7 +365,7 @@ def test_a_moved_session_is_booked_and_paid_to_the_tutor_it_moved_to(shop: Shop)
 
     assert [answer.status for answer in shop.world.webhooks()] == [200]
 
-    [line] = shop.world.rows("SELECT tutor_id, rate_at_time::text AS rate FROM order_items")
+    [line] = shop.world.rows("SELECT tutor_id, rate_cad::text AS rate FROM earnings")
     [appointment] = shop.world.rows("SELECT tutor_id FROM appointments")
     assert (line, appointment) == ({"tutor_id": m_caron, "rate": "40.00"}, {"tutor_id": m_caron})
     assert shop.world.count("refunds") == 0
@@ -397,7 +397,7 @@ def test_a_payment_of_the_first_tutor_that_overtook_the_move_is_booked_with_the_
 
     shop.world.webhooks()
 
-    [line] = shop.world.rows("SELECT tutor_id, rate_at_time::text AS rate FROM order_items")
+    [line] = shop.world.rows("SELECT tutor_id, rate_cad::text AS rate FROM earnings")
     [appointment] = shop.world.rows("SELECT tutor_id FROM appointments")
     assert (line, appointment) == ({"tutor_id": m_caron, "rate": "40.00"}, {"tutor_id": m_caron})
     assert shop.world.count("refunds") == 0

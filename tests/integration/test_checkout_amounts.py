@@ -83,7 +83,7 @@ def test_how_a_discount_is_shared(world: World, lengths: list[int], discount: st
     chosen(Guest, world, "45.00", lengths).uses_coupon("RABAIS").starts().pays()
     world.webhooks()
 
-    items = world.rows("SELECT discount_share_cad::text AS share FROM order_items ORDER BY start_datetime")
+    items = world.rows("SELECT discount_share_cad::text AS share FROM order_items ORDER BY position")
     assert [item["share"] for item in items] == shares
 
 

@@ -58,8 +58,8 @@ class Lessons:
     def status(self, appointment: UUID) -> tuple[str, str]:
         """The appointment's, and its tutor's earnings'."""
         [row] = self.rows(
-            "SELECT status::text, earnings_status::text FROM appointments JOIN order_items AS item"
-            " ON item.id = order_item_id WHERE appointments.id = %s",
+            "SELECT appointments.status::text, earnings.status::text AS earnings_status"
+            "  FROM appointments JOIN earnings USING (order_item_id) WHERE appointments.id = %s",
             appointment,
         )
         return row["status"], row["earnings_status"]
@@ -179,7 +179,7 @@ def test_a_second_run_does_nothing(lessons: Lessons) -> None:
 @pytest.mark.parametrize("earnings", ["earned", "cancelled"])
 def test_earnings_that_are_not_scheduled_stay_as_they_are(lessons: Lessons, earnings: str) -> None:
     [appointment] = lessons.ended(NOW - SECOND)
-    lessons.connection.execute("UPDATE order_items SET earnings_status = %s::earnings_status", [earnings])
+    lessons.connection.execute("UPDATE earnings SET status = %s::earnings_status", [earnings])
 
     lessons.run()
 

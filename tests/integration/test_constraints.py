@@ -111,20 +111,23 @@ BROKEN: dict[str, LiteralString] = {
     "credit_transactions_reason_check": "UPDATE credit_transactions SET reason = ''",
     "delivered_some_time": "UPDATE outbox SET status = 'delivered', delivered_at = NULL",
     "idempotency_keys_body_hash_check": "UPDATE idempotency_keys SET body_hash = 'x'",
+    "earnings_amount_cad_check": "UPDATE earnings SET amount_cad = -1",
+    "earnings_hours_check": "UPDATE earnings SET hours = 0",
+    "earnings_paid_some_time": "UPDATE earnings SET status = 'paid'",
+    "earnings_rate_cad_check": "UPDATE earnings SET rate_cad = 0",
+    "session_items_duration_min_check": (
+        "UPDATE session_items SET duration_min = 45, end_datetime = start_datetime + interval '45 minutes'"
+    ),
+    "session_items_kind_check": "UPDATE session_items SET kind = 'access'",
+    "session_items_end": "UPDATE session_items SET end_datetime = end_datetime + interval '1 minute'",
     "idempotency_keys_scope_check": "UPDATE idempotency_keys SET scope = 'x'",
     "line_returns_amount_cad_check": "UPDATE line_returns SET amount_cad = 0",
     "line_returns_way": "UPDATE line_returns SET credit_entry_id = NULL WHERE way = 'credit'",
     "order_items_check": "UPDATE order_items SET discount_share_cad = -1",
-    "order_items_check1": "UPDATE order_items SET hours_worked = 2",
-    "order_items_check2": "UPDATE order_items SET end_datetime = end_datetime + interval '1 minute'",
-    "order_items_check3": "UPDATE order_items SET earnings_status = 'paid'",
-    "order_items_duration_min_check": (
-        "UPDATE order_items SET duration_min = 45, hours_worked = 0.75,"
-        " end_datetime = start_datetime + interval '45 minutes'"
-    ),
-    "order_items_rate_at_time_check": "UPDATE order_items SET rate_at_time = 0",
+    "order_items_credit_share": "UPDATE order_items SET credit_share_cad = line_total_cad + 1",
+    "order_items_position_check": "UPDATE order_items SET position = -1",
     "order_items_return_at_most_what_was_paid": "UPDATE order_items SET returned_cad = line_total_cad + 1",
-    "order_items_tutor_earnings_cad_check": "UPDATE order_items SET tutor_earnings_cad = -1",
+    "order_items_title_fr_check": "UPDATE order_items SET title_fr = ''",
     "order_items_unit_price_cad_check": "UPDATE order_items SET unit_price_cad = -1",
     "orders_billing_check": "UPDATE orders SET billing = '[]'",
     "orders_check": "UPDATE orders SET discount_cad = -1, total_cad = subtotal_cad + 1",

@@ -6,6 +6,7 @@ import psycopg
 
 from domain.access import models as access
 from domain.appointments import models as appointments
+from domain.appointments import sold
 from domain.cart import cart
 from domain.checkout import checkout
 from domain.coupons import coupons
@@ -26,7 +27,8 @@ TYPED: dict[str, Any] = {
     "checkout_status": checkout.CheckoutStatus,
     "claim_kind": claims.ClaimKind,
     "coupon_type": coupons.CouponType,
-    "earnings_status": written.EarningsStatus,
+    "earnings_status": sold.EarningsStatus,
+    "item_kind": written.LineKind,
     "order_source": written.OrderSource,
     "tutor_selection": cart.TutorSelection,
     "appointment_status": appointments.AppointmentStatus,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from adapters.make import MakeReceiver
-from domain.webhooks.backlog import Backlog, read_backlog
+from domain.webhooks.backlog import NOTHING, Backlog, read_backlog
 from functions.delivery_notice import app as delivery_notice
 from tests.conftest import Database
 from tests.support.browser import CONTEXT
@@ -152,3 +153,14 @@ def test_the_backlog_counts_each_kind_of_waiting_and_the_addresses_that_are_left
     assert found == Backlog(
         oldest_due_seconds=90, pending=3, held=1, skipped=2, exhausted=3, endpoints_left_alone=2
     )
+
+
+def test_nothing_is_late_where_nothing_waits_or_is_due(delivering: Delivering) -> None:
+    assert read_backlog(delivering.connection, delivering.now) == NOTHING
+    delivering.tell("booking.created")
+    delivering.connection.execute(
+        "UPDATE outbox SET next_attempt_at = %s", (delivering.now + timedelta(hours=1),)
+    )
+    assert read_backlog(delivering.connection, delivering.now) == replace(NOTHING, pending=1)
+    delivering.connection.execute("UPDATE outbox SET status = 'held'")
+    assert read_backlog(delivering.connection, delivering.now) == replace(NOTHING, held=1)

@@ -229,7 +229,9 @@ def price_changed(world: World, buyer: Guest) -> None:
     world.webhooks()
     assert [
         tuple(map(str, r.values()))
-        for r in world.rows("SELECT line_total_cad, rate_at_time FROM order_items")
+        for r in world.rows(
+            "SELECT line_total_cad, rate_cad FROM order_items JOIN earnings ON order_item_id = id"
+        )
     ] == [("45.00", "30.00")]
 
 

@@ -230,7 +230,7 @@ class Order:
     def _stripe_says(self, fact: str, cents: int) -> None:
         """Credit that is unspent goes first, the latest session's first; then the lines are filled."""
         latest_first = self.world.rows(
-            "SELECT id FROM order_items WHERE order_id = %s ORDER BY start_datetime DESC", self.id
+            "SELECT id FROM order_items WHERE order_id = %s ORDER BY position DESC", self.id
         )
         to_take = cents
         for row in latest_first:

@@ -139,47 +139,50 @@ def test_each_item_keeps_its_price_and_the_tutors_pay(world: World, shop: Shop, 
     guest.starts().pays()
     world.webhooks()
 
-    items = world.rows("SELECT * FROM order_items ORDER BY start_datetime")
-    order_id = world.rows("SELECT id FROM orders")[0]["id"]
+    lines = world.rows("SELECT * FROM order_items ORDER BY position")
+    first, second = (line["id"] for line in lines)
     common = {
-        "order_id": order_id,
-        "tutor_id": shop.tutor,
+        "order_id": world.rows("SELECT id FROM orders")[0]["id"],
+        "kind": "session",
         "discount_share_cad": Decimal("0.00"),
-        "rate_at_time": Decimal("27.75"),
-        "earnings_status": "scheduled",
-        "paid_at": None,
-        "admin_note": None,
-        "tutor_note": None,
-        "adjusted_by": None,
-        "adjusted_at": None,
+        "credit_share_cad": Decimal("0.00"),
         "returned_cad": Decimal("0.00"),
         "credit_promised": False,
     }
-    assert items == [
-        common
+    titles = {row["id"]: row["title_fr"] for row in world.rows("SELECT id, title_fr FROM courses")}
+    cheap, dear = Decimal("45.00"), Decimal("68.03")  # 68.025, half-up
+    assert lines == [
+        {"id": first, "position": 0, "title_fr": titles[shop.french], "unit_price_cad": cheap}
+        | {"line_total_cad": cheap}
+        | common,
+        {"id": second, "position": 1, "title_fr": titles[shop.maths], "unit_price_cad": dear}
+        | {"line_total_cad": dear}
+        | common,
+    ]
+    sold = {"kind": "session", "tutor_id": shop.tutor}
+    assert world.rows("SELECT * FROM session_items ORDER BY start_datetime") == [
+        sold
         | {
-            "id": items[0]["id"],
+            "id": first,
             "course_id": shop.french,
             "start_datetime": ONE_HOUR,
             "end_datetime": toronto(MEETING_DAY, 11),
             "duration_min": 60,
-            "unit_price_cad": Decimal("45.00"),
-            "line_total_cad": Decimal("45.00"),
-            "tutor_earnings_cad": Decimal("27.75"),
-            "hours_worked": Decimal("1.00"),
         },
-        common
+        sold
         | {
-            "id": items[1]["id"],
+            "id": second,
             "course_id": shop.maths,
             "start_datetime": AN_HOUR_AND_A_HALF,
             "end_datetime": toronto(MEETING_DAY, 15),
             "duration_min": 90,
-            "unit_price_cad": Decimal("68.03"),  # 68.025, half-up
-            "line_total_cad": Decimal("68.03"),
-            "tutor_earnings_cad": Decimal("41.63"),  # 41.625, half-up
-            "hours_worked": Decimal("1.50"),
         },
+    ]
+    rate = {"tutor_id": shop.tutor, "rate_cad": Decimal("27.75"), "status": "scheduled", "paid_at": None}
+    assert world.rows("SELECT * FROM earnings ORDER BY hours") == [
+        rate | {"order_item_id": first, "hours": Decimal("1.00"), "amount_cad": Decimal("27.75")},
+        rate  # 41.625, half-up
+        | {"order_item_id": second, "hours": Decimal("1.50"), "amount_cad": Decimal("41.63")},
     ]
 
 
@@ -213,7 +216,7 @@ def test_each_item_becomes_an_appointment_that_owns_its_time(world: World, shop:
         },
     ]
     assert world.rows(
-        "SELECT a.id FROM appointments AS a JOIN order_items AS i ON i.id = a.order_item_id"
+        "SELECT a.id FROM appointments AS a JOIN session_items AS i ON i.id = a.order_item_id"
         " AND (i.tutor_id, i.course_id, i.start_datetime) = (a.tutor_id, a.course_id, a.start_datetime)"
         " JOIN time_claims AS c ON c.id = a.id AND c.kind = 'appointment' AND c.expires_at IS NULL"
         " AND c.tutor_id = a.tutor_id AND c.during = tstzrange(a.start_datetime, a.end_datetime)"
@@ -246,7 +249,9 @@ def test_a_later_change_of_rate_does_not_touch_what_was_booked(
     guest.pays()
     world.webhooks()
 
-    rows = world.rows("SELECT line_total_cad, rate_at_time, tutor_earnings_cad FROM order_items ORDER BY 1")
+    rows = world.rows(
+        "SELECT line_total_cad, rate_cad, amount_cad FROM order_items JOIN earnings ON order_item_id = id ORDER BY 1"
+    )
     assert [tuple(row.values()) for row in rows] == [
         (Decimal("45.00"), Decimal("27.75"), Decimal("27.75")),
         (Decimal("68.03"), Decimal("27.75"), Decimal("41.63")),
@@ -697,7 +702,7 @@ def test_the_discount_is_shared_over_the_items(world: World, shop: Shop) -> None
     guest.uses_coupon("DIX").starts().pays()
     world.webhooks()
 
-    shares = world.rows("SELECT discount_share_cad AS share FROM order_items ORDER BY start_datetime")
+    shares = world.rows("SELECT discount_share_cad AS share FROM order_items ORDER BY position")
     assert [row["share"] for row in shares] == [Decimal("3.34"), Decimal("3.33"), Decimal("3.33")]
 
 

@@ -27,7 +27,6 @@ from tests.support.house import (
 WRITES_OF_TODAY = {
     Use("access", "auth_sessions"),
     Use("access", "users"),
-    Use("appointments", "order_items"),
     Use("cart", "time_claims"),
     Use("checkout", "orphan_payments"),
     Use("checkout", "refund_readings"),

@@ -73,6 +73,16 @@ def test_stopped(delivering: Delivering) -> None:
     assert delivering.make.posted == []
 
 
+def test_a_replay_remembers_when_it_was_first_stopped(delivering: Delivering) -> None:
+    lay(delivering, "exhausted")
+    redelivery_id = send_again(delivering)
+    at = delivering.now
+    stop(delivering, redelivery_id)
+    delivering.now += timedelta(hours=1)
+    stop(delivering, redelivery_id)
+    assert delivering.connection.execute("SELECT stopped_at FROM webhook_redeliveries").fetchall() == [(at,)]
+
+
 def test_the_url_is_gone(delivering: Delivering, monkeypatch: pytest.MonkeyPatch) -> None:
     lay(delivering, *RESTING)
     send_again(delivering)

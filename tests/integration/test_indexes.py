@@ -8,6 +8,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 NOT_BY_ITS_COLUMNS: Mapping[str, str] = {
+    "earnings_of_their_session": "the line's id is its primary key",
+    "session_items_of_their_kind": "the line's id is its primary key",
     "appointments_own_their_time": "claim_id alone names the one appointment of a claim (appointments_of_claim)",
 }
 """Foreign keys without an index of their columns, and why they need none."""

@@ -97,7 +97,7 @@ def test_the_books_find_what_went_missing_or_happened_twice(life: Life) -> None:
 
     completed = "(SELECT order_item_id FROM appointments WHERE status = 'completed' LIMIT 1)"
     assert "a session completed and scheduled" in found(
-        f"UPDATE order_items SET earnings_status = 'scheduled' WHERE id = {completed}"  # noqa: S608
+        f"UPDATE earnings SET status = 'scheduled' WHERE order_item_id = {completed}"  # noqa: S608
     )
     assert "a completion not written down once" in found(
         "INSERT INTO appointment_modifications (id, appointment_id, modification_type, old_data, new_data, sequence,"

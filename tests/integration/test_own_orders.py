@@ -195,6 +195,32 @@ def test_credit_for_a_session_that_could_not_be_booked_is_the_order_s_as_well(
     assert zoe.gets(f"/v1/orders/{order['id']}").body["credits_issued_cad"] == "12.00"
 
 
+def test_credit_that_was_taken_back_was_not_issued(world: World, zoe: BookedStudent) -> None:
+    """Of a cancelled session that takes place after all, and of a lost one that the card was given back for."""
+    [order] = world.rows("SELECT id FROM orders")
+    line = world.rows("SELECT id FROM order_items")[0]["id"]
+    [appointment, _] = zoe.appointments()
+    assert zoe.cancels(appointment["id"]).status == 200
+    lost = {"order_id": order["id"], "order_item_id": line}
+    enter(world.connection, Entry(zoe.user_id, Decimal("12.00"), "order_refund", **lost), world.clock())
+    issued = world.rows(
+        "SELECT id, amount_cad, appointment_id, order_id FROM credit_transactions ORDER BY amount_cad"
+    )
+    assert [row["amount_cad"] for row in issued] == [Decimal("12.00"), Decimal("40.50")]
+
+    left = []
+    for row in issued:
+        of_what = {
+            "appointment_id": row["appointment_id"],
+            "order_id": row["order_id"],
+            "reverses": row["id"],
+        }
+        enter(world.connection, Entry(zoe.user_id, -row["amount_cad"], "reversal", **of_what), world.clock())
+        left.append(zoe.gets(f"/v1/orders/{order['id']}").body["credits_issued_cad"])
+
+    assert left == ["40.50", "0.00"]
+
+
 def test_only_students_have_orders_and_credits(world: World, zoe: BookedStudent) -> None:
     paths = [
         "/v1/orders",

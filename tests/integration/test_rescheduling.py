@@ -269,7 +269,9 @@ def test_a_tutor_who_no_longer_teaches_offers_nothing(world: World, shop: Shop, 
 
 
 def test_claim_appointment_and_order_line_move_together(world: World, shop: Shop, zoe: BookedStudent) -> None:
-    before = world.rows("SELECT line_total_cad, tutor_earnings_cad, earnings_status FROM order_items")
+    before = world.rows(
+        "SELECT line_total_cad, earnings.* FROM order_items JOIN earnings ON order_item_id = id"
+    )
     world.connection.execute("UPDATE appointments SET reminder_sent_at = created_at")
 
     answer = zoe.moves_to(THURSDAY_TEN)
@@ -278,9 +280,12 @@ def test_claim_appointment_and_order_line_move_together(world: World, shop: Shop
     assert answer.body["reschedule_until"] == (THURSDAY_TEN - timedelta(days=1)).isoformat()
     at = {"s": THURSDAY_TEN, "e": THURSDAY_TEN + timedelta(hours=1)}
     assert world.rows("SELECT start_datetime AS s, end_datetime AS e FROM appointments") == [at]
-    assert world.rows("SELECT start_datetime AS s, end_datetime AS e FROM order_items") == [at]
+    assert world.rows("SELECT start_datetime AS s, end_datetime AS e FROM session_items") == [at]
     assert world.rows("SELECT lower(during) AS s, upper(during) AS e FROM time_claims") == [at]
-    assert world.rows("SELECT line_total_cad, tutor_earnings_cad, earnings_status FROM order_items") == before
+    assert (
+        world.rows("SELECT line_total_cad, earnings.* FROM order_items JOIN earnings ON order_item_id = id")
+        == before
+    )
     assert world.rows("SELECT reminder_sent_at FROM appointments") == [{"reminder_sent_at": None}]
 
 

@@ -365,6 +365,12 @@ OLD: dict[str, LiteralString] = {
 """Three of what each purge takes, and of nothing that another takes."""
 
 
+def test_what_has_been_idle_longest_goes_first(archive: Archive) -> None:
+    younger, oldest = (archive.cart(changed_at=NOW - days * DAY) for days in (40, 50))
+    assert app.PURGES["guest_carts_deleted"](archive.connection, NOW, 1) == 1
+    assert (archive.ids("carts"), oldest in archive.ids("carts")) == ({younger}, False)
+
+
 @pytest.mark.parametrize("what", app.PURGES)
 def test_a_step_takes_no_more_than_it_is_told_to(archive: Archive, what: str) -> None:
     archive.school.user("zoe@exemple.ca")

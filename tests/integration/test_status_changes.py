@@ -49,8 +49,8 @@ class Scene:
     def state(self) -> tuple[str, str, int]:
         """The appointment's status, its earnings' and whether it owns its time."""
         [row] = self.world.rows(
-            "SELECT appointments.status::text, earnings_status::text FROM appointments"
-            " JOIN order_items ON order_items.id = order_item_id"
+            "SELECT appointments.status::text, earnings.status::text AS earnings_status"
+            "  FROM appointments JOIN earnings USING (order_item_id)"
         )
         return row["status"], row["earnings_status"], self.world.count("time_claims")
 
@@ -76,9 +76,7 @@ def scene(world: World) -> Scene:
 
 
 def pay_the_tutor(world: World) -> None:
-    world.connection.execute(
-        "UPDATE order_items SET earnings_status = 'paid', paid_at = %s", (world.clock(),)
-    )
+    world.connection.execute("UPDATE earnings SET status = 'paid', paid_at = %s", (world.clock(),))
 
 
 # --- Cancelling ---------------------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ def test_an_administrator_s_refund_tells_which_sessions_it_pays_back(world: Worl
     hear(world)
     admin = world.school.user("chef@exemple.ca", "admin")
     [order] = world.rows("SELECT id FROM orders")
-    [line] = world.rows("SELECT id FROM order_items WHERE start_datetime = %s", TWELVE)
+    [line] = world.rows("SELECT id FROM session_items WHERE start_datetime = %s", TWELVE)
     [appointment] = world.rows("SELECT id::text FROM appointments WHERE start_datetime = %s", TWELVE)
 
     refund_order(

@@ -39,11 +39,21 @@ def book(
             values,
         )
         connection.execute(
-            "INSERT INTO order_items (id, order_id, course_id, tutor_id, start_datetime, end_datetime, duration_min,"
-            "                         unit_price_cad, line_total_cad, discount_share_cad, tutor_earnings_cad,"
-            "                         hours_worked, rate_at_time)"
-            " SELECT id, %(order)s, %(course)s, %(tutor)s, s, e, %(minutes)s, 45, 45, 0, 30, %(minutes)s / 60.0, 30"
+            "INSERT INTO order_items (id, order_id, kind, position, title_fr, unit_price_cad, line_total_cad,"
+            "                         discount_share_cad)"
+            " SELECT id, %(order)s, 'session', place - 1, 'Mathématiques', 45, 45, 0"
+            " FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS t (id, place)",
+            values,
+        )
+        connection.execute(
+            "INSERT INTO session_items (id, course_id, tutor_id, start_datetime, end_datetime, duration_min)"
+            " SELECT id, %(course)s, %(tutor)s, s, e, %(minutes)s"
             " FROM unnest(%(ids)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS t (id, s, e)",
+            values,
+        )
+        connection.execute(
+            "INSERT INTO earnings (order_item_id, tutor_id, hours, rate_cad, amount_cad)"
+            " SELECT id, %(tutor)s, %(minutes)s / 60.0, 30, 30 FROM unnest(%(ids)s::uuid[]) AS id",
             values,
         )
         connection.execute(

@@ -174,7 +174,7 @@ def bringing_an_order_in_line(shop: Shop) -> Ready:
 @operation("reschedule.reschedule")
 def moving(shop: Shop) -> Ready:
     zoe = shop.booked()
-    return "order_items", lambda: zoe.moves_to(TWO).status, 200
+    return "session_items", lambda: zoe.moves_to(TWO).status, 200
 
 
 @operation("change_status.cancel")
@@ -192,7 +192,7 @@ def completing(shop: Shop) -> Ready:
         complete(shop.world.connection, shop.admin, shop.id(), "dev", shop.now)
         return shop.status()
 
-    return "order_items", completes, "completed"
+    return "earnings", completes, "completed"
 
 
 @operation("change_status.refund")
@@ -203,7 +203,7 @@ def refunding_a_session(shop: Shop) -> Ready:
         refund(shop.world.connection, shop.admin, shop.id(), "Geste", shop.now)
         return shop.status()
 
-    return "order_items", refunds, "refunded"
+    return "earnings", refunds, "refunded"
 
 
 @operation("change_status.reactivate")
@@ -228,7 +228,7 @@ def reopening(shop: Shop) -> Ready:
         reopen(shop.world.connection, shop.admin, shop.id(), "Erreur", shop.now)
         return shop.status()
 
-    return "order_items", reopens, "scheduled"
+    return "earnings", reopens, "scheduled"
 
 
 @operation("completion.complete_past")
@@ -236,7 +236,7 @@ def completing_what_is_over(shop: Shop) -> Ready:
     shop.booked()
     at = (toronto(20, 11) + timedelta(hours=3)).isoformat()
     return (
-        "order_items",
+        "earnings",
         lambda: appointment_completion.lambda_handler({"time": at}, CONTEXT),
         {"appointments_completed": 1},
     )

@@ -40,9 +40,9 @@ class Books:
     @cached_property
     def sessions(self) -> list[dict[str, Any]]:
         return self._world.rows(
-            "SELECT appointments.*, appointments.status::text AS state, earnings_status::text AS earnings,"
+            "SELECT appointments.*, appointments.status::text AS state, earnings.status::text AS earnings,"
             "       line_total_cad - discount_share_cad AS net_cad"
-            "  FROM appointments JOIN order_items ON order_items.id = order_item_id"
+            "  FROM appointments JOIN order_items ON order_items.id = order_item_id JOIN earnings USING (order_item_id)"
         )
 
     @cached_property

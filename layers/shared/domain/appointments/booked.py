@@ -11,9 +11,9 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row, tuple_row
 
 from domain.accounts.accounts import Account, find_account
+from domain.appointments.sold import EarningsStatus
 from domain.appointments.transitions import Action, Actor, Transition, find_transition
 from domain.errors import Refused
-from domain.orders.orders import EarningsStatus
 from domain.scheduling.claims import lock_tutors
 
 
@@ -150,14 +150,16 @@ def _lock_appointment(connection: Connection[Any], appointment_id: UUID) -> Curs
         SELECT appointment.id, appointment.user_id, appointment.tutor_id, tutor.display_name AS tutor_name,
                appointment.course_id,
                course.title_fr AS course_title_fr, item.order_id, item.id AS order_item_id,
-               appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
+               appointment.start_datetime AS start, appointment.end_datetime AS "end", session.duration_min,
                appointment.meeting_link, appointment.status::text, appointment.sequence,
                appointment.cancellation_reason, appointment.cancelled_by, appointment.cancelled_at,
                appointment.completed_at,
-               item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad, item.tutor_earnings_cad,
-               item.earnings_status::text
+               item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
+               earned.amount_cad AS tutor_earnings_cad, earned.status::text AS earnings_status
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
+          JOIN session_items AS session ON session.id = item.id
+          JOIN earnings AS earned ON earned.order_item_id = item.id
           JOIN courses AS course ON course.id = appointment.course_id
           JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
          WHERE appointment.id = %(id)s

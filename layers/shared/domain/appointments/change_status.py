@@ -279,6 +279,6 @@ def _update(connection: Connection[Any], appointment_id: UUID, state: _State, no
 
 def _set_earnings(connection: Connection[Any], order_item_id: UUID, status: str) -> None:
     connection.execute(
-        "UPDATE order_items SET earnings_status = %(status)s WHERE id = %(id)s",
+        "UPDATE earnings SET status = %(status)s WHERE order_item_id = %(id)s",
         {"id": order_item_id, "status": status},
     )

@@ -41,8 +41,8 @@ def _complete(connection: Connection[Any], now: datetime, at_most: int) -> Curso
               FROM due WHERE appointments.id = due.id
             RETURNING appointments.id, order_item_id, sequence
         ), earned AS (
-            UPDATE order_items SET earnings_status = 'earned' FROM completed
-             WHERE order_items.id = completed.order_item_id AND earnings_status = 'scheduled'
+            UPDATE earnings SET status = 'earned' FROM completed
+             WHERE earnings.order_item_id = completed.order_item_id AND earnings.status = 'scheduled'
         ), noted AS (
             INSERT INTO appointment_modifications (id, appointment_id, modification_type, reason, old_data, new_data,
                                                    sequence, created_at)

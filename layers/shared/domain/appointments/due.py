@@ -69,7 +69,7 @@ def read_due(connection: Connection[Any], ids: Sequence[UUID]) -> Cursor[Due]:
         """
         SELECT appointment.id, item.order_id, course.id AS course_id, course.title_fr AS course_title_fr,
                appointment.start_datetime AS start, appointment.end_datetime AS "end", appointment.sequence,
-               appointment.meeting_link, coalesce(item.tutor_earnings_cad, 0) AS tutor_earnings_cad,
+               appointment.meeting_link, coalesce(earned.amount_cad, 0) AS tutor_earnings_cad,
                student.id AS student_id, student.first_name AS student_first_name,
                student.last_name AS student_last_name, student.email::text AS student_email,
                student.phone AS student_phone,
@@ -82,6 +82,7 @@ def read_due(connection: Connection[Any], ids: Sequence[UUID]) -> Cursor[Due]:
           JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
           JOIN users AS teacher ON teacher.id = appointment.tutor_id
           LEFT JOIN order_items AS item ON item.id = appointment.order_item_id
+          LEFT JOIN earnings AS earned USING (order_item_id)
          WHERE appointment.id = ANY(%(ids)s)
          ORDER BY appointment.start_datetime, appointment.id
         """,

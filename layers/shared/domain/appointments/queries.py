@@ -64,7 +64,7 @@ def select_appointments(
         """
         SELECT appointment.id, item.order_id, course.id AS course_id, course.slug AS course_slug,
                course.title_fr AS course_title_fr, tutor.id AS tutor_id, tutor.display_name AS tutor_display_name,
-               appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
+               appointment.start_datetime AS start, appointment.end_datetime AS "end", session.duration_min,
                appointment.status::text, appointment.sequence, appointment.meeting_link,
                item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
                appointment.cancellation_reason, canceller.role::text AS cancelled_by_role,
@@ -72,6 +72,7 @@ def select_appointments(
                appointment.created_at, appointment.updated_at
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
+          JOIN session_items AS session ON session.id = appointment.order_item_id
           JOIN courses AS course ON course.id = appointment.course_id
           JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
           LEFT JOIN users AS canceller ON canceller.id = appointment.cancelled_by
@@ -105,7 +106,7 @@ def select_appointment(
         """
         SELECT appointment.id, item.order_id, course.id AS course_id, course.slug AS course_slug,
                course.title_fr AS course_title_fr, tutor.id AS tutor_id, tutor.display_name AS tutor_display_name,
-               appointment.start_datetime AS start, appointment.end_datetime AS "end", item.duration_min,
+               appointment.start_datetime AS start, appointment.end_datetime AS "end", session.duration_min,
                appointment.status::text, appointment.sequence, appointment.meeting_link,
                item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
                appointment.cancellation_reason, canceller.role::text AS cancelled_by_role,
@@ -113,6 +114,7 @@ def select_appointment(
                appointment.created_at, appointment.updated_at
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
+          JOIN session_items AS session ON session.id = appointment.order_item_id
           JOIN courses AS course ON course.id = appointment.course_id
           JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
           LEFT JOIN users AS canceller ON canceller.id = appointment.cancelled_by

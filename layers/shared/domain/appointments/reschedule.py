@@ -198,6 +198,6 @@ def _move_appointment(
 def _move_line(connection: Connection[Any], order_item_id: UUID, start: datetime, end: datetime) -> None:
     """What was sold follows what will be given, or earnings would count in the wrong month (X-23)."""
     connection.execute(
-        "UPDATE order_items SET start_datetime = %(start)s, end_datetime = %(end)s WHERE id = %(id)s",
+        "UPDATE session_items SET start_datetime = %(start)s, end_datetime = %(end)s WHERE id = %(id)s",
         {"id": order_item_id, "start": start, "end": end},
     )

@@ -51,27 +51,41 @@ ORDERS: Mapping[str, str] = {
     "an item that is neither booked nor given back": """
         SELECT item.id FROM order_items AS item
           JOIN orders ON orders.id = item.order_id
+          LEFT JOIN earnings ON earnings.order_item_id = item.id
           LEFT JOIN appointments ON appointments.order_item_id = item.id
           LEFT JOIN refunds ON refunds.order_item_id = item.id
           LEFT JOIN credit_transactions AS credit
             ON credit.order_item_id = item.id AND credit.type = 'order_refund'
          WHERE source <> 'manual'
            AND CASE WHEN appointments.id IS NULL
-                    THEN item.earnings_status <> 'cancelled'
+                    THEN earnings.status IS DISTINCT FROM 'cancelled'
                          OR coalesce(refunds.amount_cents, 0) + coalesce(credit.amount_cad, 0) * 100
                             <> (line_total_cad - discount_share_cad) * 100
                     ELSE appointments.status = 'scheduled'
-                         AND (item.earnings_status <> 'scheduled' OR refunds.id IS NOT NULL OR credit.id IS NOT NULL)
+                         AND (earnings.status IS DISTINCT FROM 'scheduled'
+                              OR refunds.id IS NOT NULL OR credit.id IS NOT NULL)
                END
     """,
     "an appointment that is not what was paid for": """
         SELECT appointments.id FROM appointments
-          JOIN order_items AS item ON item.id = order_item_id
+          JOIN session_items AS session ON session.id = order_item_id
+          JOIN order_items AS item ON item.id = session.id
           JOIN orders ON orders.id = item.order_id
          WHERE (appointments.course_id, appointments.tutor_id, appointments.user_id)
-            <> (item.course_id, item.tutor_id, orders.user_id)
-            OR appointments.end_datetime - appointments.start_datetime <> item.end_datetime - item.start_datetime
-            OR (appointments.sequence = 0 AND appointments.start_datetime <> item.start_datetime)
+            <> (session.course_id, session.tutor_id, orders.user_id)
+            OR appointments.end_datetime - appointments.start_datetime
+               <> session.end_datetime - session.start_datetime
+            OR (appointments.sequence = 0 AND appointments.start_datetime <> session.start_datetime)
+    """,
+    "a line without its other half, or a session without its tutor's pay": """
+        SELECT item.id FROM order_items AS item
+          LEFT JOIN session_items AS session ON session.id = item.id
+          LEFT JOIN earnings ON earnings.order_item_id = session.id
+         WHERE earnings.order_item_id IS NULL OR earnings.hours * 60 <> session.duration_min
+    """,
+    "credits of an order that are not those of its lines": """
+        SELECT orders.id FROM orders JOIN order_items AS item ON item.order_id = orders.id
+         GROUP BY orders.id HAVING credits_applied_cad <> sum(credit_share_cad)
     """,
     "a settled checkout that is not its order": """
         SELECT checkouts.id FROM checkouts LEFT JOIN orders ON orders.id = checkouts.order_id

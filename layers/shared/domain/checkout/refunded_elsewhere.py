@@ -285,13 +285,14 @@ def find_refunded(connection: Connection[Any], order_id: UUID) -> RefundedOrder:
                    (SELECT coalesce(jsonb_agg(jsonb_build_object(
                                'refund_id', back.refund_id, 'appointment_id', appointment.id,
                                'course_title_fr', course.title_fr, 'tutor_name', tutor.display_name,
-                               'start_datetime', item.start_datetime, 'end_datetime', item.end_datetime,
-                               'refund_cad', back.amount_cad::text) ORDER BY item.start_datetime, item.id), '[]')
+                               'start_datetime', session.start_datetime, 'end_datetime', session.end_datetime,
+                               'refund_cad', back.amount_cad::text) ORDER BY session.start_datetime, item.id), '[]')
                       FROM order_items AS item
+                      JOIN session_items AS session ON session.id = item.id
                       JOIN line_returns AS back
                         ON back.order_item_id = item.id AND back.refund_id IS NOT NULL AND back.undone_at IS NULL
-                      JOIN courses AS course ON course.id = item.course_id
-                      JOIN tutors AS tutor ON tutor.id = item.tutor_id
+                      JOIN courses AS course ON course.id = session.course_id
+                      JOIN tutors AS tutor ON tutor.id = session.tutor_id
                       LEFT JOIN appointments AS appointment ON appointment.order_item_id = item.id
                      WHERE item.order_id = orders.id) AS sessions
               FROM orders WHERE id = %(id)s

@@ -19,6 +19,7 @@ from domain import money
 from domain.accounts import accounts
 from domain.accounts.accounts import Account, NewAccount
 from domain.appointments.appointments import NewAppointment, find_booked, insert_appointments
+from domain.appointments.sold import SoldSession, insert_sold
 from domain.cart import purchase
 from domain.cart.cart import GivenUp
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
@@ -176,7 +177,8 @@ def _book(
 
     order = _order(checkout, account, bookings, intent_id)
     insert_order(connection, order, now)
-    insert_lines(connection, order.id, [_line(booking) for booking in bookings])
+    insert_lines(connection, order.id, [_line(booking, titles) for booking in bookings])
+    insert_sold(connection, [_sold(booking) for booking in bookings])
     insert_appointments(
         connection, account.id, [_appointment(booking) for booking in bookings if booking.booked], now
     )
@@ -366,20 +368,30 @@ def _status(bookings: Sequence[Booking]) -> str:
     return "partially_refunded" if any(booking.booked for booking in bookings) else "refunded"
 
 
-def _line(booking: Booking) -> NewLine:
+def _line(booking: Booking, titles: Mapping[UUID, str]) -> NewLine:
     session = booking.session
     return NewLine(
+        id=booking.order_item_id,
+        kind="session",
+        title_fr=titles[session.course_id],
+        price_cad=session.price_cad,
+        discount_share_cad=session.discount_share_cad,
+        credit_share_cad=session.credit_share_cad,
+    )
+
+
+def _sold(booking: Booking) -> SoldSession:
+    session = booking.session
+    return SoldSession(
         id=booking.order_item_id,
         course_id=session.course_id,
         tutor_id=session.tutor_id,
         start=session.start,
         end=session.end,
         duration_min=session.duration_min,
-        price_cad=session.price_cad,
-        discount_share_cad=session.discount_share_cad,
-        tutor_earnings_cad=session.tutor_earnings_cad,
         hours=session.hours,
-        rate_at_time=session.rate_at_time,
+        rate_cad=session.rate_at_time,
+        earnings_cad=session.tutor_earnings_cad,
         earnings_status="scheduled" if booking.booked else "cancelled",
     )
 

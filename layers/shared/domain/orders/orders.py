@@ -14,7 +14,8 @@ from psycopg.types.json import Jsonb
 type OrderSource = Literal["stripe", "credit", "free", "manual"]
 """What paid: a card, whatever else did too; store credit alone; nothing; whatever an administrator agreed on."""
 
-type EarningsStatus = Literal["scheduled", "earned", "paid", "cancelled"]
+type LineKind = Literal["session", "access"]
+"""Whose other half a line has: a tutor's session, or access to a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +37,14 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """One session of an order; `earnings_status` is cancelled when it could not be booked."""
+    """What was sold, whatever it is; what it is besides, its product writes under the same id."""
 
     id: UUID
-    course_id: UUID
-    tutor_id: UUID
-    start: datetime
-    end: datetime
-    duration_min: int
+    kind: LineKind
+    title_fr: str
     price_cad: Decimal
     discount_share_cad: Decimal
-    tutor_earnings_cad: Decimal
-    hours: Decimal
-    rate_at_time: Decimal
-    earnings_status: EarningsStatus
+    credit_share_cad: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,35 +106,24 @@ def insert_order(connection: Connection[Any], order: NewOrder, now: datetime) ->
 
 
 def insert_lines(connection: Connection[Any], order_id: UUID, lines: Sequence[NewLine]) -> None:
-    """Every line of an order, in one statement."""
+    """Every line of an order, in its order, in one statement."""
     connection.execute(
         """
-        INSERT INTO order_items (id, order_id, course_id, tutor_id, start_datetime, end_datetime, duration_min,
-                                 unit_price_cad, line_total_cad, discount_share_cad, tutor_earnings_cad,
-                                 hours_worked, rate_at_time, earnings_status)
-        SELECT id, %(order_id)s, course_id, tutor_id, start_at, end_at, duration_min, price, price, share, earnings,
-               hours, rate, status::earnings_status
-          FROM unnest(%(id)s::uuid[], %(course_id)s::uuid[], %(tutor_id)s::uuid[], %(start)s::timestamptz[],
-                      %(end)s::timestamptz[], %(duration_min)s::smallint[], %(price)s::numeric[],
-                      %(share)s::numeric[], %(earnings)s::numeric[], %(hours)s::numeric[], %(rate)s::numeric[],
-                      %(status)s::text[])
-               AS line (id, course_id, tutor_id, start_at, end_at, duration_min, price, share, earnings, hours,
-                        rate, status)
+        INSERT INTO order_items (id, order_id, kind, position, title_fr, unit_price_cad, line_total_cad,
+                                 discount_share_cad, credit_share_cad)
+        SELECT id, %(order_id)s, kind::item_kind, place - 1, title, price, price, discount, credit
+          FROM unnest(%(id)s::uuid[], %(kind)s::text[], %(title)s::text[], %(price)s::numeric[],
+                      %(discount)s::numeric[], %(credit)s::numeric[])
+               WITH ORDINALITY AS line (id, kind, title, price, discount, credit, place)
         """,
         {
             "order_id": order_id,
             "id": [line.id for line in lines],
-            "course_id": [line.course_id for line in lines],
-            "tutor_id": [line.tutor_id for line in lines],
-            "start": [line.start for line in lines],
-            "end": [line.end for line in lines],
-            "duration_min": [line.duration_min for line in lines],
+            "kind": [line.kind for line in lines],
+            "title": [line.title_fr for line in lines],
             "price": [line.price_cad for line in lines],
-            "share": [line.discount_share_cad for line in lines],
-            "earnings": [line.tutor_earnings_cad for line in lines],
-            "hours": [line.hours for line in lines],
-            "rate": [line.rate_at_time for line in lines],
-            "status": [line.earnings_status for line in lines],
+            "discount": [line.discount_share_cad for line in lines],
+            "credit": [line.credit_share_cad for line in lines],
         },
     )
 
@@ -168,14 +152,16 @@ def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[LineSumm
     return connection.cursor(row_factory=class_row(LineSummary)).execute(
         """
         SELECT appointments.id AS appointment_id, courses.title_fr AS course_title_fr,
-               tutors.display_name AS tutor_display_name, item.start_datetime AS start, item.end_datetime AS "end",
-               item.duration_min, item.line_total_cad AS price_cad, item.discount_share_cad
+               tutors.display_name AS tutor_display_name, session.start_datetime AS start,
+               session.end_datetime AS "end", session.duration_min, item.line_total_cad AS price_cad,
+               item.discount_share_cad
           FROM order_items AS item
-          JOIN courses ON courses.id = item.course_id
-          JOIN tutors ON tutors.id = item.tutor_id
+          JOIN session_items AS session ON session.id = item.id
+          JOIN courses ON courses.id = session.course_id
+          JOIN tutors ON tutors.id = session.tutor_id
           LEFT JOIN appointments ON appointments.order_item_id = item.id
          WHERE item.order_id = %(order_id)s
-         ORDER BY item.start_datetime, item.id
+         ORDER BY session.start_datetime, item.id
         """,
         {"order_id": order_id},
     )

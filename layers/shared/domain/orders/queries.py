@@ -113,14 +113,15 @@ def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[OwnLine]
         """
         SELECT item.id, appointments.id AS appointment_id, appointments.status::text AS appointment_status,
                courses.title_fr AS course_title_fr, tutors.display_name AS tutor_display_name,
-               item.start_datetime AS start, item.end_datetime AS "end", item.duration_min,
+               session.start_datetime AS start, session.end_datetime AS "end", session.duration_min,
                item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad
           FROM order_items AS item
-          JOIN courses ON courses.id = item.course_id
-          JOIN tutors ON tutors.id = item.tutor_id
+          JOIN session_items AS session ON session.id = item.id
+          JOIN courses ON courses.id = session.course_id
+          JOIN tutors ON tutors.id = session.tutor_id
           LEFT JOIN appointments ON appointments.order_item_id = item.id
          WHERE item.order_id = %(order_id)s
-         ORDER BY item.start_datetime, item.id
+         ORDER BY session.start_datetime, item.id
         """,
         {"order_id": order_id},
     )

@@ -216,7 +216,7 @@ def select_credits(connection: Connection[Any], order_id: UUID) -> Cursor[Credit
           FROM line_returns JOIN order_items AS item ON item.id = line_returns.order_item_id
           JOIN credit_transactions AS entry ON entry.id = credit_entry_id
          WHERE item.order_id = %(order_id)s AND way = 'credit' AND undone_at IS NULL
-         ORDER BY item.start_datetime DESC, item.id
+         ORDER BY item.position DESC
         """,
         {"order_id": order_id},
     )
