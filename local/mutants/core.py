@@ -21,7 +21,12 @@ AREAS: Mapping[str, Sequence[str]] = {
     "claims": ["domain/scheduling/claims.py", "domain/scheduling/booked_time.py", "domain/transactions.py"],
     "cart": ["domain/cart/*.py"],
     "checkout": ["domain/checkout/*.py"],
-    "settlement": ["domain/checkout/settle.py", "domain/checkout/facts.py", "domain/orders/*.py"],
+    "settlement": [
+        "domain/checkout/settle.py",
+        "domain/checkout/sessions.py",
+        "domain/checkout/facts.py",
+        "domain/orders/*.py",
+    ],
     "returns": ["domain/returns/*.py", "domain/payments/*.py", "domain/checkout/refunded_elsewhere.py"],
     "transitions": ["domain/appointments/*.py"],
     "outbox": ["domain/webhooks/outbox.py", "domain/webhooks/retention.py", "domain/webhooks/backlog.py"],

@@ -1,7 +1,6 @@
 """What Make.com is told of a settled checkout: the new account, the booking, what goes back (make-webhooks a, d)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -9,6 +8,7 @@ from uuid import UUID
 from domain import money
 from domain.accounts.accounts import Account
 from domain.catalog.teachers import Teacher
+from domain.checkout.fulfilment import BuyerAccount, Returned
 from domain.checkout.snapshot import SnapshotItem
 from domain.orders.orders import NewOrder
 from domain.webhooks.events import (
@@ -23,21 +23,11 @@ from domain.webhooks.events import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """What a settlement gives back of what `sessions` cost; `id` is that of its first refund or credit entry."""
-
-    id: UUID
-    amount_cad: Decimal
-    reason: str
-    sessions: Sequence[SnapshotItem]
-
-
 def settlement_facts(
     order: NewOrder,
-    account: Account,
-    account_created: bool,
+    buyer: BuyerAccount,
     booked: Sequence[SnapshotItem],
+    lost: Sequence[SnapshotItem],
     returned: Returned | None,
     teachers: Mapping[UUID, Teacher],
     titles: Mapping[UUID, str],
@@ -47,12 +37,12 @@ def settlement_facts(
     was not, in that order.
     """
     facts: list[Payload] = []
-    if account_created:
-        facts.append(_signup(order, account))
+    if buyer.is_new:
+        facts.append(_signup(order, buyer.account))
     if booked:
-        facts.append(_booking_created(order, account, account_created, booked, teachers, titles, now))
+        facts.append(_booking_created(order, buyer, booked, teachers, titles, now))
     if returned:
-        facts.append(_order_refunded(order, account, returned, teachers, titles, now))
+        facts.append(_order_refunded(order, buyer.account, returned, lost, teachers, titles, now))
     return facts
 
 
@@ -72,8 +62,7 @@ def _signup(order: NewOrder, account: Account) -> Signup:
 
 def _booking_created(
     order: NewOrder,
-    account: Account,
-    account_created: bool,
+    buyer: BuyerAccount,
     booked: Sequence[SnapshotItem],
     teachers: Mapping[UUID, Teacher],
     titles: Mapping[UUID, str],
@@ -85,7 +74,7 @@ def _booking_created(
     credit = sum((session.credit_share_cad for session in booked), Decimal(0))
     return BookingCreated(
         order_id=order.id,
-        user_id=account.id,
+        user_id=buyer.account.id,
         currency="CAD",
         subtotal_cad=subtotal,
         discount_cad=discount,
@@ -110,8 +99,8 @@ def _booking_created(
             for session in booked
         ],
         created_at=now,
-        student=_contact(account),
-        source="guest_checkout" if account_created else "account_checkout",
+        student=_contact(buyer.account),
+        source="guest_checkout" if buyer.is_new else "account_checkout",
         item_count=len(booked),
         credit_applied_cad=credit,
         amount_charged_cad=money.to_cent(subtotal - discount - credit),
@@ -123,12 +112,13 @@ def _order_refunded(
     order: NewOrder,
     account: Account,
     returned: Returned,
+    lost: Sequence[SnapshotItem],
     teachers: Mapping[UUID, Teacher],
     titles: Mapping[UUID, str],
     now: datetime,
 ) -> OrderRefunded:
     """Nothing was cancelled: what goes back never became an appointment."""
-    credit = sum((session.credit_share_cad for session in returned.sessions), Decimal(0))
+    credit = sum((session.credit_share_cad for session in lost), Decimal(0))
     return OrderRefunded(
         order_id=order.id,
         user_id=account.id,
@@ -155,7 +145,7 @@ def _order_refunded(
                 end_datetime=session.end,
                 refund_cad=session.net_cad,
             )
-            for session in returned.sessions
+            for session in lost
         ],
     )
 

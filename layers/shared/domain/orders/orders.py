@@ -46,6 +46,15 @@ class NewLine:
     discount_share_cad: Decimal
     credit_share_cad: Decimal
 
+    @property
+    def net_cad(self) -> Decimal:
+        return self.price_cad - self.discount_share_cad
+
+    @property
+    def card_share_cad(self) -> Decimal:
+        """What a card pays of it; credits pay the rest."""
+        return self.net_cad - self.credit_share_cad
+
 
 @dataclass(frozen=True, slots=True)
 class OrderSummary:
