@@ -1,14 +1,13 @@
 """What an administrator sees of deliveries to Make.com and does about them: list, send again, pause, resume, test."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, Request, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once, answer_with_lease
@@ -61,7 +60,7 @@ PageLimit = Annotated[Limit, Query()]
 class Again(RequestBody):
     """`force` marks the repetition with x-4as-replay, so that the scenario does not take it for a duplicate."""
 
-    force: bool = False
+    force: StrictBool = False
 
 
 class Period(RequestBody):
@@ -71,19 +70,14 @@ class Period(RequestBody):
     until: Instant = Field(alias="to")
     type: EventName | None = None
     status: Resting | None = None
-    dry_run: bool
-    force: bool = False
-
-    @model_validator(mode="after")
-    def _begins_before_it_ends(self) -> Self:
-        _in_order(self.since, self.until)
-        return self
+    dry_run: StrictBool
+    force: StrictBool = False
 
 
 class Resumption(RequestBody):
     """`cancel` gives up what waits instead of sending it."""
 
-    cancel: bool = False
+    cancel: StrictBool = False
 
 
 class Trial(RequestBody):
@@ -130,8 +124,8 @@ def list_deliveries(
     type: Annotated[EventName | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     endpoint: Annotated[Area | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    since: Annotated[Instant | None, Query(alias="from")] = None,
+    until: Annotated[Instant | None, Query(alias="to")] = None,
     order_id: Annotated[Id | None, Query()] = None,
     user_id: Annotated[Id | None, Query()] = None,
     cursor: Cursor = None,
@@ -205,6 +199,8 @@ def redeliver(request: Request, event_id: str, again: Again | None = None) -> Re
 )
 def redeliver_range(request: Request, wanted: Period) -> Response[Redelivered]:
     visit, actor_id = _admitted(request)
+    if wanted.since >= wanted.until:
+        raise Refused("VALIDATION_FAILED", errors=[REVERSED])
     chosen = replay.Range(wanted.since, wanted.until, wanted.type, wanted.status)
     found = (
         replay.count_range(visit.connection, chosen, visit.now)
@@ -304,11 +300,6 @@ def send_test(request: Request, name: str, trial: Trial | None = None) -> Respon
 
 
 REVERSED = {"field": "to", "code": "INVALID", "detail": "La fin doit venir après le début."}
-
-
-def _in_order(since: datetime, until: datetime) -> None:
-    if since >= until:
-        raise ValueError("the end must come after the beginning")
 
 
 def _admitted(request: Request) -> tuple[Visit, UUID]:

@@ -79,8 +79,8 @@ def check_database() -> dict[str, Check]:
     except ProgrammingError:  # not even the books of the migrations
         return checks | {"schema": _check(began, "behind")}
     except Error as error:
-        logger.error("database check failed", extra={"error": type(error).__name__})
-        return {"database": _check(began, "unreachable")}
+        logger.error("schema check failed", extra={"error": type(error).__name__})
+        return checks | {"schema": _check(began, "unreachable")}
     if found.fault:
         logger.error("schema check failed", extra=asdict(found))
     behind = None if found.is_migrated else "behind"

@@ -9,7 +9,7 @@ from adapters.make_routes import events_per_second, routes
 from adapters.settings import delivery_enabled
 from adapters.sqs import webhook_queue
 from domain.webhooks.backlog import read_backlog
-from domain.webhooks.relay import relay
+from domain.webhooks.relay import end_what_expired, relay
 
 ROUNDS = 50
 
@@ -17,10 +17,11 @@ ROUNDS = 50
 @job
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     now = run_time(event)
-    enqueued = (
-        relay(database.connection_for_jobs(), webhook_queue(), routes(), events_per_second(), now, ROUNDS)
-        if delivery_enabled()
-        else 0
-    )
-    tell_backlog(read_backlog(database.connection_for_jobs(), now))
+    connection = database.connection_for_jobs()
+    enqueued = 0
+    if delivery_enabled():
+        enqueued = relay(connection, webhook_queue(), routes(), events_per_second(), now, ROUNDS)
+    else:
+        end_what_expired(connection, now)
+    tell_backlog(read_backlog(connection, now))
     return report(events_enqueued=enqueued)

@@ -36,7 +36,16 @@ def call(event: dict[str, Any], *secrets: str, forced: int = 0) -> tuple[str, di
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     trigger = "manual" if forced else "auto"
     event_id = event.get("event_id", "evt_ping")
-    delivery = Delivery(event_id, event["type"], body.encode(), 1, "BOOKING", trigger=trigger, forced=forced)
+    delivery = Delivery(
+        event_id,
+        event["type"],
+        body.encode(),
+        1,
+        "BOOKING",
+        trigger=trigger,
+        forced=forced,
+        forcing=forced > 0,
+    )
     return body, headers_of(delivery, list(secrets) or [SECRET], NOW)
 
 

@@ -14,7 +14,10 @@ from domain.webhooks.event_types import EVENTS
 from domain.webhooks.events import samples
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.reasons import EXPIRED
+from domain.webhooks.relay import end_what_expired
+from functions.webhook_relay import app as webhook_relay
 from tests.conftest import Database
+from tests.support.browser import CONTEXT
 from tests.support.delivering import START, Delivering
 from tests.support.receiver import receiving
 
@@ -155,3 +158,33 @@ def test_what_was_recorded_before_expires_too(delivering: Delivering) -> None:
     backfill = text[text.index("UPDATE outbox SET") : text.index("CREATE INDEX outbox_about_user")]
     delivering.connection.execute(backfill)
     assert delivering.rows(columns) == fresh
+
+
+def test_a_reset_that_died_with_its_dispatcher_loses_its_token_in_time(delivering: Delivering) -> None:
+    delivering.tell("password.reset_requested", until=START + timedelta(hours=1))
+    delivering.connection.execute(
+        "UPDATE outbox SET status = 'delivering', lease_until = %s", (START + timedelta(minutes=2),)
+    )
+    end_what_expired(delivering.connection, START + timedelta(minutes=59))
+    assert delivering.rows("status::text, body IS NULL") == [("delivering", False)]
+    end_what_expired(delivering.connection, START + timedelta(hours=1))
+    assert delivering.rows("status::text, body, last_error") == [("cancelled", None, EXPIRED)]
+
+
+def test_a_reset_that_is_with_make_is_left_alone(delivering: Delivering) -> None:
+    delivering.tell("password.reset_requested", until=START + timedelta(hours=1))
+    delivering.connection.execute(
+        "UPDATE outbox SET status = 'delivering', lease_until = %s", (START + timedelta(hours=2),)
+    )
+    end_what_expired(delivering.connection, START + timedelta(hours=1))
+    assert delivering.rows("status::text, body IS NULL") == [("delivering", False)]
+
+
+def test_what_has_expired_goes_while_delivery_is_switched_off(
+    delivering: Delivering, configured: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_DELIVERY_ENABLED", "false")
+    delivering.tell("password.reset_requested", until=START + timedelta(hours=1))
+    at = (START + timedelta(hours=1)).isoformat()
+    assert webhook_relay.lambda_handler({"time": at}, CONTEXT) == {"events_enqueued": 0}
+    assert delivering.rows("status::text, body, last_error") == [("cancelled", None, EXPIRED)]

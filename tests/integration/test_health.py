@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import OperationalError, connect
 from psycopg.conninfo import make_conninfo
 
 from adapters import database as adapter
@@ -71,6 +72,22 @@ def test_a_server_that_takes_no_writes(world: World, configured: Database) -> No
     adapter.disconnect()
 
     assert health(world) == (503, "failing", {"database": "read_only", "schema": None, "integrity": None})
+
+
+def test_a_server_that_is_full_is_not_taken_for_a_wrong_password(world: World, configured: Database) -> None:
+    world.connection.execute("CREATE ROLE crowded LOGIN PASSWORD 'right' CONNECTION LIMIT 0")
+    with pytest.raises(OperationalError) as full:
+        connect(make_conninfo(configured.url, user="crowded", password="right"))
+    world.connection.execute("DROP ROLE crowded")
+    assert ("too many connections" in str(full.value), adapter.is_refusal(full.value)) == (True, False)
+
+
+def test_a_register_that_is_locked_is_told_apart_from_the_way_there(
+    world: World, configured: Database
+) -> None:
+    with connect(configured.url) as rival:
+        rival.execute("LOCK TABLE _yoyo_migration")
+        assert health(world) == (503, "failing", {"database": None, "schema": "unreachable"})
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from adapters.make import MakeReceiver
+from adapters.make import MakeReceiver, read_retry_after
 from adapters.make_routes import events_per_second, routes
 from domain.errors import Refused
 from domain.webhooks import replay
+from domain.webhooks.delivery import Failure
 from domain.webhooks.dispatch import dispatch
+from domain.webhooks.reasons import in_french
 from domain.webhooks.trial import send_test
 from tests.conftest import Database
 from tests.support.delivering import START, Delivering
@@ -205,6 +207,228 @@ def test_a_past_that_is_too_long_is_refused_and_nothing_happens(
     monkeypatch.setattr(replay, "RANGE_AT_MOST", 4)
     send_again(delivering)
     assert delivering.statuses() == {"pending": 4}
+
+
+# --- an outage, a pause and a replay at once ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [500, 410])
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_url_recovers_whatever_was_sent_again_during_its_outage(
+    delivering: Delivering, answer: int, replayed: bool
+) -> None:
+    lay(delivering, *["delivered"] * 20)
+    if replayed:
+        send_again(delivering)
+    delivering.answer = lambda now: answer if now < START + timedelta(minutes=10) else 200
+    delivering.tell(*["booking.created"] * 6)
+    delivering.pass_time(minutes=10)
+    assert delivering.endpoint("BOOKING")[0] in ("open", "paused")
+
+    delivering.pass_time(minutes=20)
+
+    assert (delivering.endpoint("BOOKING"), delivering.statuses()) == (("active", None), {"delivered": 26})
+    assert resting(delivering) == [("delivered", None, None, "auto", None)] * 26
+
+
+@pytest.mark.parametrize("answer", [502, 500])
+def test_patience_that_one_event_was_asked_for_does_not_keep_the_breaker_open(
+    delivering: Delivering, answer: int
+) -> None:
+    delivering.make.headers["retry-after"] = "3600"
+    delivering.answer = lambda now: answer if now < START + timedelta(minutes=3) else 200
+    delivering.tell(*["booking.created"] * 5)
+    delivering.pass_time(minutes=4)
+    assert delivering.endpoint("BOOKING")[0] == "open"
+
+    delivering.pass_time(hours=2, minutes=30)
+
+    assert (delivering.endpoint("BOOKING"), delivering.statuses()) == (("active", None), {"delivered": 5})
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_canary_that_is_with_make_does_not_undo_a_person_s_pause(
+    delivering: Delivering, accepted: bool
+) -> None:
+    delivering.answer = lambda _: 500
+    delivering.tell(*["booking.created"] * 5)
+    delivering.pass_time(seconds=30)
+    assert delivering.endpoint("BOOKING")[0] == "open"
+    delivering.make.posted.clear()
+
+    def pause_meanwhile() -> None:
+        if len(delivering.make.posted) == 1:
+            with psycopg.connect(delivering.connection.info.dsn, autocommit=True) as administrator:
+                replay.pause(administrator, None, "BOOKING", routes(), delivering.now)
+
+    delivering.make.looks = pause_meanwhile
+    delivering.answer = lambda _: 200 if accepted else 500
+    delivering.pass_time(hours=10)
+
+    assert (delivering.endpoint("BOOKING"), len(delivering.make.posted)) == (("paused", "manual"), 1)
+    assert delivering.statuses() == ({"held": 4, "delivered": 1} if accepted else {"held": 5})
+
+
+def test_a_pause_of_what_is_paused_is_as_old_as_the_first(delivering: Delivering) -> None:
+    replay.pause(delivering.connection, None, "BOOKING", routes(), START)
+    replay.pause(delivering.connection, None, "BOOKING", routes(), START + timedelta(days=1))
+    assert delivering.connection.execute("SELECT opened_at FROM webhook_endpoints").fetchall() == [(START,)]
+
+
+def marks(delivering: Delivering) -> list[str | None]:
+    return [request.headers.get("x-4as-replay") for request in delivering.make.posted]
+
+
+def one(delivering: Delivering) -> str:
+    ((event_id,),) = delivering.rows("event_id")
+    return str(event_id)
+
+
+def again(delivering: Delivering, *, force: bool) -> None:
+    replay.redeliver(delivering.connection, None, one(delivering), delivering.now, force=force)
+
+
+def test_only_a_forced_repetition_bears_the_mark_and_each_has_its_number(delivering: Delivering) -> None:
+    lay(delivering, "delivered")
+    for force in (True, False, True):
+        again(delivering, force=force)
+        delivering.pass_time(minutes=1)
+    assert marks(delivering) == ["1", None, "2"]
+
+
+def test_one_that_was_stopped_leaves_no_mark_behind(delivering: Delivering) -> None:
+    lay(delivering, "delivered")
+    wanted = replay.Range(START, START + timedelta(days=1))
+    found = replay.redeliver_range(delivering.connection, None, wanted, 5, delivering.now, force=True)
+    assert found.id
+    stop(delivering, found.id)
+    again(delivering, force=False)
+    delivering.pass_time(minutes=1)
+    assert marks(delivering) == [None]
+
+
+@pytest.mark.parametrize("how", ["one", "a range"])
+def test_a_forced_repetition_keeps_its_mark_through_a_pause(delivering: Delivering, how: str) -> None:
+    lay(delivering, "delivered")
+    if how == "one":
+        again(delivering, force=True)
+    else:
+        wanted = replay.Range(START, START + timedelta(days=1))
+        replay.redeliver_range(delivering.connection, None, wanted, 5, delivering.now, force=True)
+    delivering.relay()
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    delivering.pass_time(minutes=5)
+    replay.resume(delivering.connection, None, "BOOKING", routes(), 5, delivering.now)
+    delivering.pass_time(minutes=2)
+
+    assert (marks(delivering), delivering.statuses()) == (["1"], {"delivered": 1})
+    assert delivering.connection.execute("SELECT trigger, attempt_no FROM webhook_attempts").fetchall() == [
+        ("manual", 1)
+    ]
+    assert delivering.rows("attempts") == [(0,)]
+
+
+def test_a_forced_repetition_keeps_its_mark_until_it_is_delivered(delivering: Delivering) -> None:
+    """Of an event that was not delivered: it fails once, and the retry is the same repetition."""
+    delivering.answer = lambda now: 400 if now < START + timedelta(minutes=2) else 200
+    delivering.tell("booking.created")
+    delivering.pass_time(seconds=1)
+    again(delivering, force=True)
+    delivering.pass_time(hours=1)
+    assert delivering.statuses() == {"delivered": 1}
+    assert (marks(delivering)[0], set(marks(delivering)[1:])) == (None, {"1"})
+    again(delivering, force=False)
+    delivering.pass_time(minutes=1)
+    assert marks(delivering)[-1] is None
+
+
+def test_as_a_canary_a_forced_repetition_keeps_its_mark_and_its_trace(delivering: Delivering) -> None:
+    delivering.answer = lambda now: 500 if now < START + timedelta(minutes=3) else 200
+    delivering.tell(*["booking.created"] * 5)
+    delivering.pass_time(minutes=1)
+    assert delivering.endpoint("BOOKING")[0] == "open"
+    delivering.make.posted.clear()
+    wanted = replay.Range(START, START + timedelta(days=1), status="exhausted")
+    delivering.connection.execute("UPDATE outbox SET status = 'exhausted' WHERE status = 'retrying'")
+    replay.redeliver_range(delivering.connection, None, wanted, 5, delivering.now, force=True)
+    delivering.pass_time(minutes=20)
+    assert delivering.statuses() == {"delivered": 5}
+    assert set(marks(delivering)) == {"1"}
+
+
+def test_a_replay_of_what_make_has_leaves_no_failure_on_it(delivering: Delivering) -> None:
+    lay(delivering, "delivered")
+    delivering.answer = lambda _: 400
+    again(delivering, force=False)
+    delivering.pass_time(minutes=1)
+    assert delivering.rows("status::text, last_error, last_status_code") == [("delivered", None, None)]
+    assert delivering.count("webhook_attempts") == 1
+
+
+def test_what_is_held_says_why(delivering: Delivering) -> None:
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=1)
+    ((status, reason),) = delivering.rows("status::text, last_error")
+    assert (status, in_french(reason)) == (
+        "held",
+        "Son adresse est en pause ou en panne : il attend qu’elle revienne en service.",
+    )
+
+
+def test_what_waits_follows_its_area_to_a_url_of_its_own_and_back(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    delivering.tell("booking.rescheduled")
+    delivering.pass_time(minutes=1)
+    assert delivering.rows("status::text, endpoint") == [("held", "BOOKING")]
+
+    with monkeypatch.context() as own:
+        own.setenv("MAKE_RESCHEDULE_WEBHOOK_URL", f"{delivering.make.url}/reschedule")
+        own.setenv("MAKE_RESCHEDULE_WEBHOOK_SECRET", SECRET)
+        replay.pause(delivering.connection, None, "RESCHEDULE", routes(), delivering.now)
+        delivering.pass_time(minutes=1)
+        assert delivering.rows("status::text, endpoint") == [("held", "RESCHEDULE")]
+    replay.resume(delivering.connection, None, "BOOKING", routes(), 5, delivering.now)
+    delivering.pass_time(minutes=2)
+
+    assert [request.path for request in delivering.make.posted] == ["/booking"]
+    assert delivering.statuses() == {"delivered": 1}
+
+
+# --- Retry-After as it is written --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("0000000000120", 120),
+        ("9" * 5000, 86_400),
+        ("0", 0),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2026 07:28:00 +99999999999999999999", None),
+        (f"Wed, 21 Oct 2026 {'9' * 30}:28:00 GMT", None),
+        ("soon", None),
+    ],
+)
+def test_whatever_a_receiver_writes_is_read_or_ignored(written: str, seconds: int | None) -> None:
+    found = read_retry_after(written, START)
+    assert found == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_patience_is_counted_from_the_answer(delivering: Delivering) -> None:
+    class Slow(MakeReceiver):
+        def post(self, delivery: object, now: object) -> Failure:
+            return Failure("429", "http_4xx", 429, retry_after=timedelta(seconds=120), duration_ms=14_000)
+
+    delivering.tell("booking.created")
+    dispatch(delivering.connection, Slow(), one(delivering), START, lambda: 0.0, lambda _: None)
+    least = START + timedelta(seconds=134)
+    ((due, not_before),) = delivering.rows("next_attempt_at, not_before")
+    assert min(due, not_before) >= least
+    ((free_at,),) = delivering.connection.execute("SELECT not_before FROM webhook_lanes").fetchall()
+    assert free_at >= least
 
 
 # --- an administrator's test ------------------------------------------------------------------------------------

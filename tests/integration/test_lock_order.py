@@ -176,7 +176,7 @@ HOUR_OF_EVENTS = replay.Range(NOW - HOUR, NOW + HOUR)
 WHAT_CHANGES_MANY_EVENTS: dict[str, tuple[str, Callable[[Connection[Any]], object]]] = {
     "hold": ("pending", lambda connection: endpoints.hold_events(connection, "BOOKING", {})),
     "drain": ("held", lambda connection: endpoints.drain(connection, "BOOKING", 5, NOW)),
-    "give up": ("held", lambda connection: endpoints.cancel_waiting(connection, "BOOKING", {})),
+    "give up": ("held", lambda connection: endpoints.cancel_waiting(connection, "BOOKING", {}, NOW)),
     "send again": (
         "held",
         lambda connection: replay.redeliver_range(connection, None, HOUR_OF_EVENTS, 5, NOW),

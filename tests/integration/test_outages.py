@@ -155,7 +155,7 @@ def test_an_overloaded_receiver_is_left_alone_for_as_long_as_it_asked(delivering
     assert len(delivering.make.posted) == 1
 
     delivering.answer = lambda _: 200
-    delivering.dispatch_until(delivering.now + timedelta(seconds=2))
+    delivering.dispatch_until(delivering.now + timedelta(seconds=3))
     assert delivering.statuses() == {"delivered": 1}
 
 

@@ -121,9 +121,15 @@ def is_read_only(connection: psycopg.Connection[Any]) -> bool:
 
 
 def is_refusal(error: psycopg.Error) -> bool:
-    """Whether the server was there and did not let us in."""
-    return bool(error.pgconn and (error.pgconn.used_password or error.pgconn.needs_password)) or any(
-        words in str(error) for words in ("authentication failed", "does not exist")
+    """Whether the server was there and did not let us in: not that it was full, or about to stop."""
+    return bool(error.pgconn and error.pgconn.needs_password and not error.pgconn.used_password) or any(
+        words in str(error)
+        for words in (
+            "authentication failed",
+            "does not exist",
+            "not permitted to log in",
+            "no pg_hba.conf entry",
+        )
     )
 
 

@@ -253,7 +253,7 @@ class JsonResolver(APIGatewayHttpResolver):
             return _unread(event, Refused("BODY_TOO_LARGE"))
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        is_json = media_type in ("", "application/json")
+        is_json = media_type in ("", "application/json") or not event.get("body")
         headers["content-type"] = "application/json" if is_json else "application/octet-stream"
         with patience.waiting_at_most(patience.REQUEST_SECONDS, patience.REQUEST_SECONDS):
             answer = super().resolve({**event, "headers": headers}, context)

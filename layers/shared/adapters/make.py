@@ -119,10 +119,11 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
-        return timedelta(seconds=min(int(value.strip()[:10]), 86_400))
+        digits = value.strip().lstrip("0")
+        return timedelta(seconds=min(int(digits or 0), 86_400) if len(digits) <= 9 else 86_400)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(at - now, timedelta()), timedelta(days=1))
@@ -149,7 +150,7 @@ def headers_of(delivery: Delivery, secrets: list[str], now: datetime) -> dict[st
     except ValueError as error:
         raise Misconfigured("a signing secret is not whsec_ and base64") from error
     api_key = optional_setting("MAKE_WEBHOOK_API_KEY")
-    forced = delivery.forced if delivery.trigger == "manual" else 0
+    forced = delivery.forced if delivery.forcing else 0
     return {
         "content-type": "application/json; charset=utf-8",
         "user-agent": "4AS-Webhooks/1",

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-NEWEST_MIGRATION = "0042_lanes_wait"
+NEWEST_MIGRATION = "0042_how_replays_end"
 
 GUARDS = (
     "time_claims_one_owner_per_minute",

@@ -87,7 +87,7 @@ class DeliveryPage(BaseModel):
 def list_deliveries(
     connection: Connection[Any], filters: Filters, cursor: str | None, limit: int
 ) -> DeliveryPage:
-    """Events, newest first. Those of administrators are not listed unless they wait for somebody (R-1)."""
+    """Events, newest first. Those of administrators are there until they are delivered: their rows go then (R-1)."""
     place = read_cursor(cursor)
     rows = (
         connection.cursor(row_factory=class_row(DeliverySummary))

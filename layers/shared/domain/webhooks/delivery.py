@@ -31,6 +31,12 @@ class Delivery:
     forced: int = 0
     resting_status: str | None = None
     lane: str = ""
+    forcing: bool = False
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether somebody asked for it: it leaves a trace, delivered or not."""
+        return self.trigger == "manual" or self.resting_status is not None
 
     @property
     def spends_budget(self) -> bool:

@@ -96,7 +96,7 @@ def _claim(connection: Connection[Any], event_id: str, route: Route, now: dateti
                AND NOT EXISTS (SELECT FROM webhook_lanes WHERE lane = %(lane)s AND not_before > %(now)s)
                AND (trigger = 'canary' OR (trigger = 'manual' AND redelivery_id IS NULL)
                     OR NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = %(area)s AND state <> 'active'))
-            RETURNING event_id, type, body, endpoint, trigger, forced, resting_status::text,
+            RETURNING event_id, type, body, endpoint, trigger, forced, forcing, resting_status::text,
                       attempts + (trigger <> 'auto')::integer AS attempt, %(lane)s AS lane
             """,
             {

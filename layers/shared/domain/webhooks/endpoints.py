@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from domain.webhooks.breaker import Endpoint, after_failure, resumes_by_itself
 from domain.webhooks.delivery import Failure, Routes
-from domain.webhooks.reasons import GIVEN_UP
+from domain.webhooks.reasons import GIVEN_UP, HELD
 
 PROBE_LEASE = timedelta(minutes=10)
 
@@ -109,13 +109,13 @@ def hold_events(connection: Connection[Any], area: str, routes: Routes) -> int:
     return connection.execute(
         """
         UPDATE outbox SET status = 'held', endpoint = %(area)s, lease_until = NULL,
-               trigger = CASE WHEN trigger = 'canary' THEN 'auto' ELSE trigger END
+               trigger = own_trigger(outbox), last_error = coalesce(last_error, %(held)s)
          WHERE event_id IN (SELECT event_id FROM outbox
                              WHERE (endpoint = %(area)s OR (endpoint IS NULL AND type = ANY(%(types)s)))
                                AND status IN ('pending', 'retrying', 'enqueued')
                              ORDER BY event_id FOR UPDATE)
         """,
-        {"area": area, "types": _types_of(area, routes)},
+        {"area": area, "types": _types_of(area, routes), "held": HELD},
     ).rowcount
 
 
@@ -137,7 +137,7 @@ def drain(connection: Connection[Any], area: str, per_second: int, now: datetime
     ).rowcount
 
 
-def cancel_waiting(connection: Connection[Any], area: str, routes: Routes) -> int:
+def cancel_waiting(connection: Connection[Any], area: str, routes: Routes, now: datetime) -> int:
     """Give up what has been told for an endpoint and Make has not received, tried or not, as an administrator asked.
 
     What is posted at this very moment is given up too: if Make takes it, it is delivered, else it is not tried again.
@@ -145,7 +145,7 @@ def cancel_waiting(connection: Connection[Any], area: str, routes: Routes) -> in
     """
     return connection.execute(
         """
-        UPDATE outbox SET endpoint = %(area)s, lease_until = NULL,
+        UPDATE outbox SET endpoint = %(area)s, lease_until = NULL, forcing = false, next_attempt_at = %(now)s,
                status = CASE WHEN resting_status = 'delivered' THEN resting_status ELSE 'cancelled' END,
                last_error = CASE WHEN resting_status = 'delivered' THEN last_error ELSE %(given_up)s END,
                trigger = 'auto', redelivery_id = NULL, resting_status = NULL
@@ -155,10 +155,27 @@ def cancel_waiting(connection: Connection[Any], area: str, routes: Routes) -> in
                              ORDER BY event_id FOR UPDATE)
         """,
         {
+            "now": now,
             "area": area,
             "types": _types_of(area, routes),
             "given_up": GIVEN_UP,
         },
+    ).rowcount
+
+
+def follow_routes(connection: Connection[Any], routes: Routes) -> int:
+    """What waits for an area whose URL it no longer goes to waits for the one it goes to now. Answers how many."""
+    return connection.execute(
+        """
+        UPDATE outbox SET endpoint = route.area
+          FROM unnest(%(types)s::text[], %(areas)s::text[]) AS route (type, area)
+         WHERE outbox.type = route.type AND event_id IN (
+               SELECT event_id FROM outbox AS waiting JOIN unnest(%(types)s::text[], %(areas)s::text[])
+                      AS new_route (type, area) USING (type)
+                WHERE status IN ('pending', 'retrying', 'held') AND endpoint <> new_route.area
+                ORDER BY event_id FOR UPDATE OF waiting SKIP LOCKED)
+        """,
+        {"types": list(routes), "areas": [route.area for route in routes.values()]},
     ).rowcount
 
 
@@ -170,14 +187,15 @@ def park(connection: Connection[Any], event_id: str, area: str) -> str | None:
     """An event whose endpoint is left alone waits for it, and costs it no attempt. Answers its status, if it waits."""
     row = connection.execute(
         """
-        UPDATE outbox SET endpoint = %(area)s, lease_until = NULL, trigger = 'auto',
+        UPDATE outbox SET endpoint = %(area)s, lease_until = NULL, last_error = coalesce(last_error, %(held)s),
                status = CASE WHEN webhook_endpoints.state = 'paused' THEN 'held'::delivery_status ELSE 'retrying' END
           FROM webhook_endpoints
-         WHERE event_id = %(event_id)s AND status = 'enqueued' AND area = %(area)s AND state <> 'active'
-           AND (trigger = 'auto' OR redelivery_id IS NOT NULL)
+         WHERE event_id = %(event_id)s AND status IN ('enqueued', 'pending', 'retrying')
+           AND area = %(area)s AND state <> 'active'
+           AND (trigger = 'auto' OR trigger = 'manual' AND redelivery_id IS NOT NULL)
         RETURNING outbox.status::text
         """,
-        {"event_id": event_id, "area": area},
+        {"event_id": event_id, "area": area, "held": HELD},
     ).fetchone()
     return str(row[0]) if row else None
 
@@ -193,7 +211,7 @@ def take_canaries(
     rows = connection.execute(
         """
         WITH due AS (
-            SELECT area, greatest(probe_at, (SELECT free_at FROM webhook_lanes WHERE lane = (
+            SELECT area, greatest(probe_at, %(now)s, (SELECT free_at FROM webhook_lanes WHERE lane = (
                        SELECT lane FROM unnest(%(areas)s::text[], %(lanes)s::text[]) AS route (name, lane)
                         WHERE name = area LIMIT 1))) AS probe_at
               FROM webhook_endpoints

@@ -25,16 +25,20 @@ def expire_one(connection: Connection[Any], event_id: str, now: datetime) -> Out
 
 
 def _expire(connection: Connection[Any], event_id: str | None, now: datetime) -> list[tuple[str, str]]:
-    """What an administrator sent again rests as before; what is with Make at this moment is left alone."""
+    """What an administrator sent again rests as before; what is with Make at this moment is left alone.
+
+    A dispatcher whose lease has run out is dead: what it had with it expires.
+    """
     return connection.execute(
         """
         UPDATE outbox SET status = coalesce(resting_status, 'cancelled'), lease_until = NULL, trigger = 'auto',
-               redelivery_id = NULL, resting_status = NULL,
+               redelivery_id = NULL, resting_status = NULL, forcing = false, next_attempt_at = %(now)s,
                last_error = CASE WHEN resting_status IS NULL THEN %(expired)s ELSE last_error END,
                body = CASE WHEN type = ANY(%(with_secrets)s) THEN NULL ELSE body END
          WHERE event_id IN (SELECT event_id FROM outbox
                              WHERE expires_at <= %(now)s AND body IS NOT NULL
-                               AND status IN ('pending', 'retrying', 'held', 'enqueued', 'skipped')
+                               AND (status IN ('pending', 'retrying', 'held', 'enqueued', 'skipped')
+                                    OR status = 'delivering' AND lease_until <= %(now)s)
                                AND (%(event_id)s::text IS NULL OR event_id = %(event_id)s)
                              ORDER BY event_id FOR UPDATE SKIP LOCKED)
         RETURNING type, status::text

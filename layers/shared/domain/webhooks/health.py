@@ -49,7 +49,7 @@ def look_at_endpoints(connection: Connection[Any], routes: Routes, now: datetime
     counts = _counts(connection)
     not_before: dict[str, datetime] = dict(
         connection.execute(
-            "SELECT lane, free_at FROM webhook_lanes WHERE free_at > %(now)s + interval '1 second'",
+            "SELECT lane, not_before FROM webhook_lanes WHERE not_before > %(now)s",
             {"now": now},
         ).fetchall()
     )

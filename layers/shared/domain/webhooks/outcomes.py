@@ -1,7 +1,7 @@
 """What came of an attempt, written in one transaction: the event, the trace of the attempt, the endpoint's health."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -35,7 +35,7 @@ def skip(connection: Connection[Any], event_id: str, event_type: str) -> Outcome
     row = connection.execute(
         """
         UPDATE outbox SET status = coalesce(resting_status, 'skipped'), lease_until = NULL, trigger = 'auto',
-               redelivery_id = NULL, resting_status = NULL, endpoint = %(area)s,
+               redelivery_id = NULL, resting_status = NULL, forcing = false, endpoint = %(area)s,
                last_error = CASE WHEN resting_status = 'delivered' THEN last_error ELSE %(no_url)s END
          WHERE event_id = %(event_id)s AND status IN ('enqueued', 'pending', 'retrying')
         RETURNING status::text
@@ -52,7 +52,7 @@ def write_success(connection: Connection[Any], delivery: Delivery, per_second: i
         resumed = endpoints.note_success(connection, delivery.endpoint, per_second, now)
         if kind.recorded:
             _close(connection, delivery.event_id, kind.body_outlives_delivery, now)
-            if delivery.trigger == "manual":
+            if delivery.is_replay:
                 _trace(connection, delivery, None, now)
         else:
             _forget(connection, delivery.event_id)
@@ -67,30 +67,36 @@ def write_failure(
     """Not delivered: to be tried again, held, or given up. A receiver's failure is an outcome, never an error."""
     probing = delivery.trigger == "canary"
     due: datetime | None = None
+    answered_at = now + timedelta(milliseconds=failure.duration_ms)
     with connection.transaction():
         before, after = endpoints.note_failure(connection, delivery.endpoint, failure, probing, now)
-        pace.bind(connection, delivery.lane, failure, now)
-        status = _status_after(delivery, failure, endpoint_is_paused=after.state == "paused")
+        pace.bind(connection, delivery.lane, failure, answered_at)
+        status = _status_after(delivery, endpoint_is_paused=after.state == "paused")
         if status == "retrying" and not probing:
-            due = now + delay_after(min(delivery.attempt, MAX_ATTEMPTS - 1), failure, draw)
-        if _reschedule(connection, delivery, failure, status, due, now):
+            due = answered_at + delay_after(min(delivery.attempt, MAX_ATTEMPTS - 1), failure, draw)
+        is_ours = _reschedule(connection, delivery, failure, status, due, answered_at)
+        if is_ours:
             _trace(connection, delivery, failure, now)
     alerts = [
         name
         for name, happened in {
-            "fourth_failure": delivery.spends_budget
+            "fourth_failure": is_ours
+            and delivery.spends_budget
             and delivery.attempt == ALARMING_ATTEMPT
             and EVENTS[delivery.type].recorded,
-            "exhausted": status == "exhausted" and delivery.spends_budget,
+            "exhausted": is_ours and status == "exhausted" and delivery.spends_budget,
             "endpoint_paused": after.state == "paused" and before.state != "paused",
             "url_refused": failure.url_is_wrong,
         }.items()
         if happened
     ]
-    return Outcome(delivery.event_id, delivery.type, status, due, tuple(alerts))
+    return Outcome(delivery.event_id, delivery.type, status, due if is_ours else None, tuple(alerts))
 
 
-def _status_after(delivery: Delivery, failure: Failure, *, endpoint_is_paused: bool) -> str:
+def _status_after(delivery: Delivery, *, endpoint_is_paused: bool) -> str:
+    """A replay has one attempt, and then rests as before; what served as a canary goes on waiting."""
+    if delivery.trigger == "canary":
+        return "held" if endpoint_is_paused else "retrying"
     if delivery.resting_status is not None:
         return delivery.resting_status
     if endpoint_is_paused:
@@ -106,7 +112,7 @@ def _close(connection: Connection[Any], event_id: str, keep_body: bool, now: dat
         """
         UPDATE outbox SET status = 'delivered', delivered_at = %(now)s, lease_until = NULL, last_error = NULL,
                last_status_code = NULL, not_before = NULL, trigger = 'auto', redelivery_id = NULL,
-               resting_status = NULL,
+               resting_status = NULL, forcing = false,
                body = CASE WHEN %(keep_body)s THEN body END
          WHERE event_id = %(event_id)s AND status IN ('delivering', 'enqueued', 'retrying', 'held', 'skipped',
                                                          'exhausted', 'cancelled')
@@ -136,16 +142,20 @@ def _reschedule(
 ) -> bool:
     """Answers False when the event is no longer this attempt's: its lease ran out and somebody else took it.
 
-    A 410 costs the event none of its attempts: it is the endpoint's answer, not the event's.
+    A 410 costs the event none of its attempts: it is the endpoint's answer, not the event's. What Make has received
+    before has not failed.
     """
+    goes_on = status in ("retrying", "held")
     return (
         connection.execute(
             """
             UPDATE outbox SET status = %(status)s::delivery_status, lease_until = NULL, last_error = %(reason)s,
-                   next_attempt_at = coalesce(%(due)s, next_attempt_at), last_status_code = %(status_code)s,
-                   not_before = greatest(not_before, %(not_before)s),
-                   attempts = attempts - %(given_back)s,
-                   trigger = 'auto', redelivery_id = NULL, resting_status = NULL
+                   next_attempt_at = greatest(coalesce(%(due)s, next_attempt_at), %(not_before)s),
+                   last_status_code = %(status_code)s, not_before = greatest(not_before, %(not_before)s),
+                   attempts = attempts - %(given_back)s, forcing = forcing AND %(goes_on)s,
+                   trigger = CASE WHEN %(probing)s THEN own_trigger(outbox) ELSE 'auto' END,
+                   redelivery_id = CASE WHEN %(probing)s THEN redelivery_id END,
+                   resting_status = CASE WHEN %(probing)s THEN resting_status END
              WHERE event_id = %(event_id)s AND status = 'delivering' AND trigger = %(trigger)s
                AND attempts + (trigger <> 'auto')::integer = %(attempt)s
             """,
@@ -156,8 +166,10 @@ def _reschedule(
                 "not_before": None
                 if failure.retry_after is None
                 else now + min(failure.retry_after, LONGEST_RETRY_AFTER),
-                "reason": failure.reason,
-                "status_code": failure.status_code,
+                "reason": None if status == "delivered" else failure.reason,
+                "status_code": None if status == "delivered" else failure.status_code,
+                "goes_on": goes_on,
+                "probing": delivery.trigger == "canary",
                 "given_back": int(failure.gone and delivery.spends_budget),
                 "trigger": delivery.trigger,
                 "attempt": delivery.attempt,
@@ -173,7 +185,7 @@ def _trace(connection: Connection[Any], delivery: Delivery, failure: Failure | N
         INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms, status_code, error_class,
                                       response_excerpt, actor_id)
         SELECT event_id, %(attempt)s, %(trigger)s, %(now)s, %(duration_ms)s, %(status_code)s, %(error_class)s,
-               %(excerpt)s, CASE WHEN %(trigger)s = 'manual' THEN actor_id END
+               %(excerpt)s, CASE WHEN %(trigger)s <> 'auto' THEN actor_id END
           FROM outbox WHERE event_id = %(event_id)s
         """,
         {

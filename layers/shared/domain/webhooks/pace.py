@@ -40,7 +40,7 @@ def put_off(connection: Connection[Any], event_id: str, lane: str) -> None:
         UPDATE outbox SET lease_until = NULL,
                status = CASE WHEN status = 'enqueued' AND attempts = 0 THEN 'pending'::delivery_status
                              WHEN status = 'enqueued' THEN 'retrying' ELSE status END,
-               trigger = CASE WHEN trigger = 'canary' THEN 'auto' ELSE trigger END,
+               trigger = own_trigger(outbox),
                next_attempt_at = greatest(next_attempt_at, free_at)
           FROM webhook_lanes
          WHERE event_id = %(event_id)s AND lane = %(lane)s AND status IN ('enqueued', 'pending', 'retrying')

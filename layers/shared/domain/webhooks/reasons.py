@@ -5,11 +5,13 @@ from collections.abc import Mapping
 NO_URL = "no URL is configured"
 EXPIRED = "expired"
 GIVEN_UP = "given up by an administrator"
+HELD = "its endpoint is left alone"
 
 SENTENCES: Mapping[str, str] = {
     NO_URL: "Aucune adresse n’est configurée pour cet événement.",
     EXPIRED: "Il n’était plus utile : ce qu’il annonce a commencé ou a expiré avant que Make puisse le recevoir.",
     GIVEN_UP: "Un administrateur l’a annulé.",
+    HELD: "Son adresse est en pause ou en panne : il attend qu’elle revienne en service.",
     "timeout": "Make n’a pas répondu à temps.",
     "dns": "L’hôte de l’adresse est introuvable.",
     "tls": "La connexion chiffrée avec Make n’a pas pu s’établir.",

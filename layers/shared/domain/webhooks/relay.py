@@ -57,8 +57,8 @@ def relay(
 ) -> int:
     """Put every due event on the queue, a hundred a round; answers how many. This is the schedule's run."""
     until = now + LOOK_AHEAD
-    expiry.expire(connection, now)
-    expiry.forget_secrets(connection, now)
+    end_what_expired(connection, now)
+    endpoints.follow_routes(connection, routes)
     enqueued = _send(connection, queue, endpoints.take_canaries(connection, routes, now, until), now)
     for _ in range(rounds):
         due = take_due(connection, routes, per_second, now, until, BATCH)
@@ -67,6 +67,12 @@ def relay(
         if not due or sent < len(due):
             break
     return enqueued
+
+
+def end_what_expired(connection: Connection[Any], now: datetime) -> None:
+    """Give up what is not worth telling any more and empty what carries a dead secret, whether events leave or not."""
+    expiry.expire(connection, now)
+    expiry.forget_secrets(connection, now)
 
 
 def nudge(connection: Connection[Any], queue: Queue, now: datetime) -> int:
@@ -93,7 +99,7 @@ def seconds_until(at: datetime, now: datetime) -> int:
 IS_DUE = """
     ((status IN ('pending', 'retrying') AND next_attempt_at <= %(until)s)
      OR (status IN ('enqueued', 'delivering') AND lease_until <= %(now)s)
-     OR status = 'held')
+     OR (status = 'held' AND (not_before IS NULL OR not_before <= %(until)s)))
     AND body IS NOT NULL
     AND (trigger = 'manual' AND redelivery_id IS NULL AND status <> 'held' OR status IN ('enqueued', 'delivering')
          OR NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = outbox.endpoint AND state <> 'active'))
@@ -143,7 +149,7 @@ def take_due(
              ORDER BY event_id FOR UPDATE SKIP LOCKED)
         UPDATE outbox SET status = 'enqueued',
                lease_until = greatest(outbox.next_attempt_at, room.lane_at, %(now)s) + %(lease)s,
-               trigger = CASE WHEN outbox.trigger = 'canary' THEN 'auto' ELSE outbox.trigger END
+               trigger = own_trigger(outbox)
           FROM due JOIN outbox AS known USING (event_id) LEFT JOIN room USING (type)
          WHERE outbox.event_id = due.event_id
         RETURNING outbox.event_id, outbox.next_attempt_at, room.lane, room.lane_at, outbox.created_at,
@@ -207,7 +213,7 @@ def put_back(connection: Connection[Any], event_ids: Sequence[str]) -> None:
         """
         UPDATE outbox SET lease_until = NULL,
                status = CASE WHEN attempts = 0 THEN 'pending'::delivery_status ELSE 'retrying' END,
-               trigger = CASE WHEN trigger = 'canary' THEN 'auto' ELSE trigger END
+               trigger = own_trigger(outbox)
          WHERE event_id = ANY(%(event_ids)s) AND status = 'enqueued'
         """,
         {"event_ids": list(event_ids)},

@@ -43,8 +43,10 @@ def redeliver(
 ) -> None:
     """Send one event again, whatever its status, with the same id and body; it replaces a pending retry.
 
-    It leaves at once, or when its receiver wants to be called again. `force` tells the receiver by x-4as-replay that
-    this repetition is meant. Refuses with DELIVERY_NOT_FOUND, DELIVERY_BODY_FORGOTTEN, DELIVERY_EXPIRED and
+    It leaves with the relay's next run, or when its receiver wants to be called again. `force` tells the receiver by
+    x-4as-replay that this repetition is meant.
+
+    Refuses with DELIVERY_NOT_FOUND, DELIVERY_BODY_FORGOTTEN, DELIVERY_EXPIRED and
     DELIVERY_IN_PROGRESS.
     """
     with connection.transaction():
@@ -69,12 +71,13 @@ def redeliver(
             """
             UPDATE outbox SET status = 'pending', next_attempt_at = greatest(not_before, %(now)s), lease_until = NULL,
                    trigger = 'manual',
-                   actor_id = %(actor_id)s, redelivery_id = NULL, forced = forced + %(forced)s,
+                   actor_id = %(actor_id)s, redelivery_id = NULL, forced = forced + %(force)s::integer,
+                   forcing = %(force)s,
                    resting_status = CASE WHEN status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
                                          THEN status ELSE resting_status END
              WHERE event_id = %(event_id)s
             """,
-            {"event_id": event_id, "now": now, "actor_id": actor_id, "forced": int(force)},
+            {"event_id": event_id, "now": now, "actor_id": actor_id, "force": force},
         )
         note_action(
             connection,
@@ -145,7 +148,8 @@ def redeliver_range(
                   FROM chosen),
             sent AS (
                 UPDATE outbox SET status = 'pending', resting_status = status, trigger = 'manual', lease_until = NULL,
-                       actor_id = %(actor_id)s, redelivery_id = %(id)s, forced = forced + %(forced)s,
+                       actor_id = %(actor_id)s, redelivery_id = %(id)s,
+                       forced = forced + %(force)s::integer, forcing = %(force)s,
                        next_attempt_at = greatest(not_before,
                                                   %(now)s + make_interval(secs => place::float / %(rate)s))
                   FROM placed WHERE outbox.event_id = placed.event_id
@@ -158,7 +162,7 @@ def redeliver_range(
                 "actor_id": actor_id,
                 "id": redelivery_id,
                 "rate": per_second,
-                "forced": int(force),
+                "force": force,
             },
         ).fetchall()
         redelivery = Redelivery(redelivery_id, dict(rows))
@@ -211,7 +215,7 @@ def stop(connection: Connection[Any], actor_id: UUID | None, redelivery_id: UUID
         stopped = connection.execute(
             """
             UPDATE outbox SET status = resting_status, resting_status = NULL, trigger = 'auto', redelivery_id = NULL,
-                   lease_until = NULL
+                   lease_until = NULL, forcing = false
              WHERE event_id IN (SELECT event_id FROM outbox
                                  WHERE redelivery_id = %(id)s AND resting_status IS NOT NULL
                                  ORDER BY event_id FOR UPDATE)
@@ -242,7 +246,8 @@ def pause(
     _look_for_url(area, routes)
     with connection.transaction():
         before = endpoints.lock_endpoint(connection, area)
-        after = paused(before, "manual", now)
+        since = before.opened_at if before.state == "paused" else None
+        after = paused(before, "manual", since or now)
         endpoints.write_endpoint(connection, after)
         held = endpoints.hold_events(connection, area, routes)
         note_action(
@@ -278,7 +283,7 @@ def resume(
         before = endpoints.lock_endpoint(connection, area)
         endpoints.write_endpoint(connection, Endpoint(area, last_success_at=before.last_success_at))
         count = (
-            endpoints.cancel_waiting(connection, area, routes)
+            endpoints.cancel_waiting(connection, area, routes, now)
             if cancel
             else endpoints.drain(connection, area, per_second, now)
         )

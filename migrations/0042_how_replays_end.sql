@@ -16,3 +16,12 @@ CREATE OR REPLACE FUNCTION delivery_steps(source delivery_status) RETURNS delive
         WHEN 'delivered' THEN '{pending}'::delivery_status[]
         WHEN 'cancelled' THEN '{pending,delivered}'::delivery_status[]
     END;
+
+-- Whether the replay that goes on is meant as a repetition (x-4as-replay); `forced` counts how often one was.
+ALTER TABLE outbox ADD COLUMN forcing boolean NOT NULL DEFAULT false;
+
+-- What an event is again once it has served as its endpoint's canary.
+CREATE FUNCTION own_trigger(event outbox) RETURNS text LANGUAGE sql STABLE
+    RETURN CASE WHEN event.trigger <> 'canary' THEN event.trigger
+                WHEN event.redelivery_id IS NOT NULL OR event.resting_status IS NOT NULL OR event.forcing THEN 'manual'
+                ELSE 'auto' END;
