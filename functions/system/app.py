@@ -85,7 +85,7 @@ def check_database() -> dict[str, Check]:
         logger.error("schema check failed", extra=asdict(found))
     behind = None if found.is_migrated else "behind"
     missing = "tables_missing" if found.missing_tables else None
-    unguarded = found.missing_guards or found.disabled_triggers
+    unguarded = found.missing_guards or found.missing_triggers or found.disabled_triggers
     return checks | {
         "schema": _check(began, behind or missing),
         "integrity": _check(began, "guards_missing" if unguarded else None),

@@ -52,6 +52,8 @@ def test_a_database_that_nobody_migrated(world: World) -> None:
         "ALTER TABLE time_claims DROP CONSTRAINT time_claims_one_owner_per_minute",
         "ALTER TABLE order_items DROP CONSTRAINT order_items_return_at_most_what_was_paid",
         "ALTER TABLE line_returns DISABLE TRIGGER line_returns_count",
+        "DROP TRIGGER line_returns_count ON line_returns",
+        "DROP TRIGGER credit_transactions_enter ON credit_transactions",
     ],
 )
 def test_a_guard_that_is_gone(world: World, statement: str) -> None:
@@ -122,6 +124,12 @@ def test_each_guard_is_a_constraint(world: World) -> None:
     )
 
     assert sorted(row["name"] for row in known) == sorted(schema.GUARDS)
+
+
+def test_it_looks_for_every_trigger(world: World) -> None:
+    known = world.rows("SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal")
+
+    assert sorted(row["name"] for row in known) == sorted(schema.TRIGGERS)
 
 
 def test_it_knows_its_commit(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -266,6 +266,22 @@ def test_sessions_lost_on_two_days_both_move_to_another_tutor(world: World, shop
     assert given_back(world, guest.intent_id) == []
 
 
+@pytest.mark.parametrize("away", [0, 1])
+def test_of_sessions_lost_on_two_days_the_one_whose_other_tutor_is_away_goes_back(
+    world: World, shop: Shop, away: int
+) -> None:
+    days = (TEN, toronto(22, 10))
+    guest = Guest(world).chooses(*(wanted(shop.course, day) for day in days)).starts()
+    lapse(world)
+    Guest(world, "rival@exemple.ca").chooses(*(wanted(shop.course, day, tutor=shop.roy) for day in days))
+    world.school.time_off(shop.cote, days[away], days[away] + timedelta(hours=2))
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT tutor_id, start_datetime FROM appointments") == [(shop.cote, days[1 - away])]
+    assert given_back(world, guest.intent_id) == [4500]
+
+
 def test_it_does_not_move_to_a_tutor_who_is_away(world: World, shop: Shop) -> None:
     """Negative control: the other tutor has the same hours, and a time off."""
     guest = Guest(world).chooses(wanted(shop.course, TEN)).starts()

@@ -8,6 +8,7 @@ import pytest
 
 from domain.audit.audit import look_for
 from domain.audit.findings import FINDINGS
+from domain.checkout.close import note_closed
 from functions.payment_reconciliation import app as payment_reconciliation
 from tests.support.browser import hurried
 from tests.support.guest import Guest
@@ -317,3 +318,22 @@ def test_nor_are_they_freed_while_another_form_replaces_the_payment(world: World
 
     assert held(world) == [TEN]
     assert statuses(world) == ["cancelled", "open"]
+
+
+@pytest.mark.parametrize("status", ["open", "processing"])
+def test_an_intent_that_cannot_be_paid_any_more_frees_all_that_its_checkout_kept(
+    world: World, student: Student, status: str
+) -> None:
+    """The bank had it, or nobody paid it: Stripe says that it is cancelled."""
+    world.connection.execute("UPDATE checkouts SET status = %s", (status,))
+    [checkout] = world.rows("SELECT id, payment_intent_id AS intent FROM checkouts")
+    assert (len(held(world)), reserved(world, student)) == (2, (1, "20.00"))
+
+    note_closed(world.connection, checkout["id"], "pi_of_another", world.clock())
+    assert (statuses(world), len(held(world)), reserved(world, student)) == ([status], 2, (1, "20.00"))
+
+    note_closed(world.connection, checkout["id"], checkout["intent"], world.clock())
+    assert (statuses(world), held(world), reserved(world, student)) == (["cancelled"], [], (0, "0.00"))
+    assert world.rows("SELECT intent_closed_at, buyer FROM checkouts") == [
+        {"intent_closed_at": world.clock(), "buyer": None}
+    ]

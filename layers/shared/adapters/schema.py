@@ -17,6 +17,26 @@ GUARDS = (
 )
 """Constraints without which nobody should be sold anything."""
 
+TRIGGERS = (
+    "appointment_modifications_stay",
+    "appointments_note_move",
+    "carts_withdraw_payment",
+    "checkouts_give_up",
+    "coupon_reservations_reserve",
+    "coupon_reservations_stay",
+    "credit_reservations_reserve",
+    "credit_reservations_stay",
+    "credit_transactions_enter",
+    "credit_transactions_stay",
+    "delivery_steps",
+    "line_returns_are_kept",
+    "line_returns_count",
+    "line_returns_stay",
+    "line_returns_uncount",
+    "refunds_forget_undone",
+)
+"""What counts, withdraws and refuses by itself: a balance without its trigger is wrong from the next entry on."""
+
 TABLES = (
     "allowances",
     "appointment_modifications",
@@ -70,12 +90,13 @@ class Found:
     is_migrated: bool
     missing_tables: list[str]
     missing_guards: list[str]
+    missing_triggers: list[str]
     disabled_triggers: list[str]
 
     @property
     def fault(self) -> bool:
         return not self.is_migrated or bool(
-            self.missing_tables or self.missing_guards or self.disabled_triggers
+            self.missing_tables or self.missing_guards or self.missing_triggers or self.disabled_triggers
         )
 
 
@@ -91,10 +112,18 @@ def look_at(connection: Connection[Any]) -> Found:
                    ARRAY(SELECT name FROM unnest(%(guards)s::text[]) AS name
                           WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conname = name AND convalidated)
                           ORDER BY 1) AS missing_guards,
+                   ARRAY(SELECT name FROM unnest(%(triggers)s::text[]) AS name
+                          WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = name AND NOT tgisinternal)
+                          ORDER BY 1) AS missing_triggers,
                    ARRAY(SELECT tgname::text FROM pg_trigger
                           WHERE tgenabled = 'D' AND NOT tgisinternal ORDER BY 1) AS disabled_triggers
             """,
-            {"newest": NEWEST_MIGRATION, "tables": list(TABLES), "guards": list(GUARDS)},
+            {
+                "newest": NEWEST_MIGRATION,
+                "tables": list(TABLES),
+                "guards": list(GUARDS),
+                "triggers": list(TRIGGERS),
+            },
         )
         .fetchone()
     )
