@@ -1,11 +1,14 @@
 """Deliveries to Make.com from a command line: `make deliveries DO="undelivered"`, on the database of DATABASE_URL.
 
-What the administrator's routes do, by the same functions; the audit names no actor.
+What the administrator's routes do, by the same functions; the audit names no actor. SETTINGS names a JSON file in the
+form of the stack's secret: what concerns URLs (endpoints, pause, resume, test) needs those.
 """
 
 import argparse
 import json
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +16,8 @@ import psycopg
 
 from adapters import database, make
 from adapters.make_routes import events_per_second, routes
-from adapters.settings import environment
+from adapters.settings import SettingMissing, environment
+from domain.clock import TORONTO
 from domain.errors import Refused
 from domain.paging import MAX_LIMIT
 from domain.webhooks import deliveries, replay
@@ -23,17 +27,41 @@ from domain.webhooks.reasons import in_french
 from domain.webhooks.steps import RESTING, STATUSES
 from domain.webhooks.trial import send_test
 
+ABOUT_URLS = ("endpoints", "pause", "resume", "test")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Do one thing and print what came of it as JSON; 1 when it is refused."""
     chosen = _parser().parse_args(arguments)
+    _read_settings()
+    if chosen.command in ABOUT_URLS and not routes():
+        print("No URL of Make.com is set here: SETTINGS=secret.json names a file with the stack's settings.")
+        return 1
     try:
         done = run(database.connection_for_jobs(), chosen, datetime.now(UTC))
     except Refused as refusal:
         print(f"{refusal.code}: {refusal.detail}")
         return 1
-    print(json.dumps(done, default=str, ensure_ascii=False, indent=2))
+    except SettingMissing as missing:
+        print(f"{missing} is not set.")
+        return 1
+    except psycopg.OperationalError as error:
+        print(f"The database of DATABASE_URL does not answer ({type(error).__name__}).")
+        return 1
+    print(json.dumps(done, default=_plain, ensure_ascii=False, indent=2))
     return 0
+
+
+def _read_settings() -> None:
+    """What the environment says already wins."""
+    if file := os.environ.get("SETTINGS"):
+        for name, value in json.loads(Path(file).read_text(encoding="utf-8")).items():
+            os.environ.setdefault(name, value)
+
+
+def _plain(value: Any) -> str:
+    """An instant as `range` takes it, anything else as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def run(connection: psycopg.Connection[Any], chosen: argparse.Namespace, now: datetime) -> Any:
@@ -114,8 +142,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _instant(text: str) -> datetime:
+    """Without an offset, on Toronto's clock, as every instant is printed here."""
     at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=TORONTO)
 
 
 if __name__ == "__main__":

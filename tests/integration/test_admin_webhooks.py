@@ -1,6 +1,7 @@
 """What an administrator sees of deliveries and does about them, over HTTP and from the command line."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from domain.webhooks.events import broken_promises_of, samples
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.retention import delete_attempts, delete_rows, delete_unrecorded, forget_bodies
 from local import deliveries as command
+from tests.conftest import Database
 from tests.support.browser import Browser
 from tests.support.delivering import START, Delivering
 from tests.support.people import account, signed_in
@@ -390,6 +392,46 @@ def test_the_command_line_does_the_same(delivering: Delivering, capsys: pytest.C
 
     assert json.loads(capsys.readouterr().out)["total"] == 0
     assert audit(delivering) == [("webhooks.redeliver", event_id, False)]
+
+
+@pytest.mark.parametrize("words", ["endpoints", "pause BOOKING", "resume BOOKING --cancel", "test BOOKING"])
+def test_what_concerns_urls_needs_their_settings(
+    delivering: Delivering,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: str,
+) -> None:
+    named = {name: os.environ[name] for name in ("MAKE_BOOKING_WEBHOOK_URL", "MAKE_BOOKING_WEBHOOK_SECRET")}
+    for name in named:
+        monkeypatch.delenv(name)
+    with nothing_written(delivering.connection):
+        assert command.main(words.split()) == 1
+    assert "SETTINGS=secret.json" in capsys.readouterr().out
+
+    (tmp_path / "secret.json").write_text(json.dumps(named), encoding="utf-8")
+    monkeypatch.setenv("SETTINGS", str(tmp_path / "secret.json"))
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    assert command.main(words.split()) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("", "DATABASE_URL is not set."), ("postgresql://127.0.0.1:1/none", "does not answer")],
+)
+def test_a_command_without_its_database_says_so(
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    said: str,
+) -> None:
+    for name in ("DATABASE_JOBS_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    if url:
+        monkeypatch.setenv("DATABASE_URL", url)
+    assert command.main(["undelivered"]) == 1
+    assert said in capsys.readouterr().out
 
 
 def test_old_bodies_attempts_and_administrators_events_are_forgotten(delivering: Delivering) -> None:
