@@ -1,10 +1,14 @@
 -- What a person is about to buy, and the discounts they may use.
 
+-- Carts, checkouts, orders and coupons are of one product, and never of two: references carry it along.
+CREATE TYPE product AS ENUM ('tutoring', 'training');
+
 CREATE TYPE coupon_type AS ENUM ('percent', 'fixed');
 
 CREATE TABLE coupons (
     id uuid PRIMARY KEY,
-    code text NOT NULL UNIQUE CHECK (code ~ '^[A-Z0-9_-]{3,40}$'),
+    product product NOT NULL DEFAULT 'tutoring',
+    code text NOT NULL CHECK (code ~ '^[A-Z0-9_-]{3,40}$'),
     type coupon_type NOT NULL,
     value numeric(10, 2) NOT NULL CHECK (value > 0),
     starts_at timestamptz,
@@ -16,26 +20,35 @@ CREATE TABLE coupons (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK (type <> 'percent' OR value <= 100),
     CHECK (starts_at < ends_at),
-    CHECK (redemption_count <= max_redemptions)
+    CHECK (redemption_count <= max_redemptions),
+    CONSTRAINT coupons_one_per_code UNIQUE (code, product),
+    UNIQUE (id, product)
 );
 
--- A cart belongs to an account or to the SHA-256 of a guest's cookie, never to both.
+-- A cart belongs to an account or to the SHA-256 of a guest's cookie, never to both; each has one of each product.
 CREATE TABLE carts (
     id uuid PRIMARY KEY,
-    user_id uuid UNIQUE REFERENCES users ON DELETE CASCADE,
-    session_hash bytea UNIQUE CHECK (length(session_hash) = 32),
-    coupon_id uuid REFERENCES coupons ON DELETE SET NULL,
+    product product NOT NULL DEFAULT 'tutoring',
+    user_id uuid REFERENCES users ON DELETE CASCADE,
+    session_hash bytea CHECK (length(session_hash) = 32),
+    coupon_id uuid,
     version integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    CHECK (num_nonnulls(user_id, session_hash) = 1)
+    CHECK (num_nonnulls(user_id, session_hash) = 1),
+    UNIQUE (id, product),
+    CONSTRAINT carts_one_per_account UNIQUE (user_id, product),
+    CONSTRAINT carts_one_per_guest UNIQUE (session_hash, product),
+    CONSTRAINT carts_coupon_of_their_product FOREIGN KEY (coupon_id, product)
+        REFERENCES coupons (id, product) ON DELETE SET NULL (coupon_id)
 );
 
 CREATE TYPE tutor_selection AS ENUM ('auto', 'explicit');
 
 CREATE TABLE cart_items (
     id uuid PRIMARY KEY,
-    cart_id uuid NOT NULL REFERENCES carts ON DELETE CASCADE,
+    cart_id uuid NOT NULL,
+    product product NOT NULL DEFAULT 'tutoring' CHECK (product = 'tutoring'),
     course_id uuid NOT NULL,
     tutor_id uuid NOT NULL,
     tutor_selection tutor_selection NOT NULL,
@@ -46,17 +59,20 @@ CREATE TABLE cart_items (
     hold_expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
     removed_at timestamptz, -- kept, so that removing twice is harmless and a stranger's item is unknown
-    FOREIGN KEY (tutor_id, course_id) REFERENCES tutor_courses
+    FOREIGN KEY (tutor_id, course_id) REFERENCES tutor_courses,
+    CONSTRAINT cart_items_of_their_cart FOREIGN KEY (cart_id, product)
+        REFERENCES carts (id, product) ON DELETE CASCADE
 );
 CREATE INDEX cart_items_of_cart ON cart_items (cart_id) WHERE removed_at IS NULL;
 
+-- The owner's cart of sessions.
 CREATE FUNCTION find_cart(owner_id uuid, owner_session bytea) RETURNS uuid STABLE LANGUAGE plpgsql AS
 $$
 BEGIN
     IF owner_id IS NOT NULL THEN
-        RETURN (SELECT id FROM carts WHERE user_id = owner_id);
+        RETURN (SELECT id FROM carts WHERE user_id = owner_id AND product = 'tutoring');
     END IF;
-    RETURN (SELECT id FROM carts WHERE session_hash = owner_session);
+    RETURN (SELECT id FROM carts WHERE session_hash = owner_session AND product = 'tutoring');
 END
 $$;
 
@@ -73,11 +89,11 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     IF owner_id IS NOT NULL THEN
         INSERT INTO carts (id, user_id, version, created_at, updated_at) VALUES (new_id, owner_id, 1, at, at)
-        ON CONFLICT (user_id) DO UPDATE SET version = carts.version + 1, updated_at = at
+        ON CONFLICT (user_id, product) DO UPDATE SET version = carts.version + 1, updated_at = at
         RETURNING id INTO cart;
     ELSE
         INSERT INTO carts (id, session_hash, version, created_at, updated_at) VALUES (new_id, owner_session, 1, at, at)
-        ON CONFLICT (session_hash) DO UPDATE SET version = carts.version + 1, updated_at = at
+        ON CONFLICT (session_hash, product) DO UPDATE SET version = carts.version + 1, updated_at = at
         RETURNING id INTO cart;
     END IF;
     RETURN cart;

@@ -4,17 +4,18 @@ CREATE TYPE checkout_status AS ENUM ('open', 'processing', 'settled', 'failed', 
 
 CREATE TABLE checkouts (
     id uuid PRIMARY KEY,
+    product product NOT NULL DEFAULT 'tutoring',
     status checkout_status NOT NULL DEFAULT 'open',
     payment_intent_id text UNIQUE,
     client_secret_hash bytea CHECK (length(client_secret_hash) = 32),
-    cart_id uuid REFERENCES carts ON DELETE SET NULL,
+    cart_id uuid,
     cart_version integer NOT NULL,
     session_hash bytea CHECK (length(session_hash) = 32),
     user_id uuid REFERENCES users,
     buyer jsonb,          -- guest account details, with the password's hash; emptied at settlement or expiry
     billing jsonb,
     items jsonb NOT NULL CHECK (jsonb_array_length(items) > 0),
-    coupon_id uuid REFERENCES coupons ON DELETE SET NULL,
+    coupon_id uuid,
     coupon_code text,
     subtotal_cad numeric(10, 2) NOT NULL CHECK (subtotal_cad >= 0),
     discount_cad numeric(10, 2) NOT NULL CHECK (discount_cad BETWEEN 0 AND subtotal_cad),
@@ -28,7 +29,11 @@ CREATE TABLE checkouts (
     account_created boolean NOT NULL DEFAULT false,  -- settlement made the buyer's account
     signed_in_at timestamptz,                        -- the buyer's session was opened, once
     CHECK (session_hash IS NOT NULL OR user_id IS NOT NULL),
-    CHECK ((status = 'settled') = (order_id IS NOT NULL))
+    CHECK ((status = 'settled') = (order_id IS NOT NULL)),
+    CONSTRAINT checkouts_cart_of_their_product FOREIGN KEY (cart_id, product)
+        REFERENCES carts (id, product) ON DELETE SET NULL (cart_id),
+    CONSTRAINT checkouts_coupon_of_their_product FOREIGN KEY (coupon_id, product)
+        REFERENCES coupons (id, product) ON DELETE SET NULL (coupon_id)
 );
 -- One open checkout per cart: two tabs of one cart pay one intent (spec 5.8).
 CREATE UNIQUE INDEX checkouts_one_open_per_cart ON checkouts (cart_id) WHERE status IN ('open', 'processing');
@@ -39,6 +44,7 @@ CREATE TYPE order_source AS ENUM ('stripe', 'credit', 'free', 'manual');
 
 CREATE TABLE orders (
     id uuid PRIMARY KEY,
+    product product NOT NULL DEFAULT 'tutoring',
     order_number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     user_id uuid NOT NULL REFERENCES users,
     status order_status NOT NULL,
@@ -50,15 +56,18 @@ CREATE TABLE orders (
     refunded_cad numeric(10, 2) NOT NULL DEFAULT 0 CHECK (refunded_cad BETWEEN 0 AND total_cad),
     currency char(3) NOT NULL DEFAULT 'CAD' CHECK (currency = 'CAD'),
     stripe_payment_intent_id text UNIQUE,
-    coupon_id uuid REFERENCES coupons ON DELETE SET NULL,
+    coupon_id uuid,
     coupon_code text,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    CHECK ((source = 'stripe') = (stripe_payment_intent_id IS NOT NULL))
+    CHECK ((source = 'stripe') = (stripe_payment_intent_id IS NOT NULL)),
+    UNIQUE (id, product),
+    CONSTRAINT orders_coupon_of_their_product FOREIGN KEY (coupon_id, product)
+        REFERENCES coupons (id, product) ON DELETE SET NULL (coupon_id)
 );
 CREATE INDEX orders_of_user ON orders (user_id, created_at);
 
-ALTER TABLE checkouts ADD CONSTRAINT checkouts_order FOREIGN KEY (order_id) REFERENCES orders;
+ALTER TABLE checkouts ADD CONSTRAINT checkouts_order FOREIGN KEY (order_id, product) REFERENCES orders (id, product);
 
 -- What is sold, whatever it is, is a line with a kind, a title and a price. What it is besides is its other half, in the
 -- table of its kind: the reference with the kind lets a line have none but its own.

@@ -111,6 +111,7 @@ BROKEN: dict[str, LiteralString] = {
     "credit_transactions_reason_check": "UPDATE credit_transactions SET reason = ''",
     "delivered_some_time": "UPDATE outbox SET status = 'delivered', delivered_at = NULL",
     "idempotency_keys_body_hash_check": "UPDATE idempotency_keys SET body_hash = 'x'",
+    "cart_items_product_check": "UPDATE cart_items SET product = 'training'",
     "earnings_amount_cad_check": "UPDATE earnings SET amount_cad = -1",
     "earnings_hours_check": "UPDATE earnings SET hours = 0",
     "earnings_paid_some_time": "UPDATE earnings SET status = 'paid'",

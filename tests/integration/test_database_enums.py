@@ -30,6 +30,7 @@ TYPED: dict[str, Any] = {
     "earnings_status": sold.EarningsStatus,
     "item_kind": written.LineKind,
     "order_source": written.OrderSource,
+    "product": written.Product,
     "tutor_selection": cart.TutorSelection,
     "appointment_status": appointments.AppointmentStatus,
     "credit_entry_type": ledger.EntryType,

@@ -116,6 +116,7 @@ def test_a_payment_writes_the_order(world: World, guest: Guest) -> None:
     (order,) = world.rows("SELECT * FROM orders")
     assert order == {
         "id": order["id"],
+        "product": "tutoring",
         "order_number": 1,
         "user_id": _student(world),
         "status": "paid",

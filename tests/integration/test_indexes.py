@@ -9,6 +9,12 @@ from psycopg.rows import class_row
 
 NOT_BY_ITS_COLUMNS: Mapping[str, str] = {
     "earnings_of_their_session": "the line's id is its primary key",
+    "cart_items_of_their_cart": "cart_id alone names the cart (cart_items_of_cart)",
+    "carts_coupon_of_their_product": "coupon_id alone names the coupon (carts_with_coupon)",
+    "checkouts_cart_of_their_product": "cart_id alone names the cart",
+    "checkouts_coupon_of_their_product": "coupon_id alone names the coupon",
+    "checkouts_order": "order_id alone names the order (checkouts_order_id_key)",
+    "orders_coupon_of_their_product": "coupon_id alone names the coupon (orders_with_coupon)",
     "session_items_of_their_kind": "the line's id is its primary key",
     "appointments_own_their_time": "claim_id alone names the one appointment of a claim (appointments_of_claim)",
 }

@@ -295,8 +295,9 @@ def create_heir(connection: Connection[Any], guest: Buyer, student: Buyer, now: 
     connection.execute(
         """
         INSERT INTO carts (id, user_id, created_at, updated_at)
-        SELECT %(id)s, %(user_id)s, %(now)s, %(now)s FROM carts WHERE session_hash = %(session_hash)s
-        ON CONFLICT (user_id) DO NOTHING
+        SELECT %(id)s, %(user_id)s, %(now)s, %(now)s FROM carts
+         WHERE session_hash = %(session_hash)s AND product = 'tutoring'
+        ON CONFLICT (user_id, product) DO NOTHING
         """,
         {"id": new_id(), "user_id": student.user_id, "session_hash": guest.session_hash, "now": now},
     )
@@ -309,7 +310,8 @@ def lock_both(connection: Connection[Any], guest: Buyer, student: Buyer) -> Curs
     """
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        SELECT user_id IS NULL FROM carts WHERE user_id = %(user_id)s OR session_hash = %(session_hash)s
+        SELECT user_id IS NULL FROM carts
+         WHERE (user_id = %(user_id)s OR session_hash = %(session_hash)s) AND product = 'tutoring'
          ORDER BY id FOR UPDATE
         """,
         {"user_id": student.user_id, "session_hash": guest.session_hash},

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.accounts.callers import Buyer
 from domain.checkout.snapshot import ITEMS, SnapshotItem
+from domain.orders.orders import Product
 
 type CheckoutStatus = Literal["open", "processing", "settled", "failed", "cancelled", "refunded"]
 
@@ -19,6 +20,7 @@ SIGN_IN_WINDOW = timedelta(minutes=60)
 @dataclass(frozen=True, slots=True)
 class Checkout:
     id: UUID
+    product: Product
     status: CheckoutStatus
     payment_intent_id: str | None
     client_secret_hash: bytes | None

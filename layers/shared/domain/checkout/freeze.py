@@ -177,6 +177,7 @@ def _store(
         connection,
         {
             "id": checkout_id,
+            "product": "tutoring",
             "cart_id": cart.id,
             "cart_version": cart.version,
             "session_hash": buyer.session_hash,

@@ -13,9 +13,9 @@ from domain.accounts.callers import Buyer
 from domain.checkout.checkout import Checkout
 
 _CHECKOUT: LiteralString = """
-    SELECT id, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash, user_id,
-           buyer, billing, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-           amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
+    SELECT id, product::text, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash,
+           user_id, buyer, billing, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad,
+           credits_applied_cad, amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
            followed_at, followed_status, intent_closed_at
       FROM checkouts
 """
@@ -83,12 +83,12 @@ def lock_payable(connection: Connection[Any], buyer: Buyer) -> Cursor[Checkout]:
 def insert_checkout(connection: Connection[Any], row: dict[str, Any]) -> None:
     connection.execute(
         """
-        INSERT INTO checkouts (id, cart_id, cart_version, session_hash, user_id, buyer, billing, items, coupon_id,
-                               coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad, amount_cents,
-                               created_at, expires_at)
-        VALUES (%(id)s, %(cart_id)s, %(cart_version)s, %(session_hash)s, %(user_id)s, %(buyer)s, %(billing)s,
-                %(items)s, %(coupon_id)s, %(coupon_code)s, %(subtotal_cad)s, %(discount_cad)s, %(total_cad)s,
-                %(credits_applied_cad)s, %(amount_cents)s, %(now)s, %(expires_at)s)
+        INSERT INTO checkouts (id, product, cart_id, cart_version, session_hash, user_id, buyer, billing, items,
+                               coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+                               amount_cents, created_at, expires_at)
+        VALUES (%(id)s, %(product)s, %(cart_id)s, %(cart_version)s, %(session_hash)s, %(user_id)s, %(buyer)s,
+                %(billing)s, %(items)s, %(coupon_id)s, %(coupon_code)s, %(subtotal_cad)s, %(discount_cad)s,
+                %(total_cad)s, %(credits_applied_cad)s, %(amount_cents)s, %(now)s, %(expires_at)s)
         """,
         row | {"buyer": _json(row["buyer"]), "billing": Jsonb(row["billing"]), "items": Jsonb(row["items"])},
     )
@@ -300,7 +300,7 @@ def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
                     SELECT id FROM orders
                      WHERE user_id = %(user_id)s
                        AND created_at >= (SELECT min(settled_at) FROM checkouts WHERE status = 'settled')))
-                OR cart_id = (SELECT id FROM carts WHERE user_id = %(user_id)s)
+                OR cart_id IN (SELECT id FROM carts WHERE user_id = %(user_id)s)
                    AND status NOT IN ('open', 'processing'))
            AND (session_hash IS NOT NULL OR (order_id IS NOT NULL AND client_secret_hash IS NOT NULL))
         """,

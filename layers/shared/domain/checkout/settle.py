@@ -23,14 +23,14 @@ from domain.coupons import coupons
 from domain.credits import ledger
 from domain.credits.ledger import Entry
 from domain.ids import new_id
-from domain.orders.orders import NewLine, NewOrder, insert_lines, insert_order
+from domain.orders.orders import NewLine, NewOrder, Product, insert_lines, insert_order
 from domain.payments.gateway import Payment
 from domain.payments.refunds import owe_refund
 from domain.returns.record import record_return
 from domain.transactions import retried_on_deadlock
 from domain.webhooks.outbox import Environment, record_facts
 
-FULFILLERS: Mapping[str, Fulfiller] = {"tutoring": sessions}
+FULFILLERS: Mapping[Product, Fulfiller] = {"tutoring": sessions}
 NOT_WHAT_WAS_ASKED = "Paiement d'un montant ou d'une devise inattendus"
 CREDITS_SPENT = "Crédits de l'achat dépensés pendant le paiement"
 PAID_TWICE = "Panier déjà payé par un autre paiement"
@@ -123,7 +123,7 @@ def _book(
     now: datetime,
 ) -> UUID:
     """Steps 4 to 12 of spec 5.6, everything on the wire in as few round trips as the answers allow."""
-    product = FULFILLERS["tutoring"]
+    product = FULFILLERS[checkout.product]
     buyer_answers = _ask_buyer(connection, checkout, now)
     asked = product.ask(connection, checkout)
     fulfilment: Fulfilment = product.claim(connection, asked, now)
@@ -223,6 +223,7 @@ def _give_back(
 def _order(checkout: Checkout, account: Account, fulfilment: Fulfilment, intent_id: str | None) -> NewOrder:
     return NewOrder(
         id=new_id(),
+        product=checkout.product,
         user_id=account.id,
         status=_status(fulfilment),
         source="stripe" if intent_id else "credit" if checkout.credits_applied_cad else "free",

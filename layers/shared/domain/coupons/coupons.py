@@ -68,7 +68,7 @@ def find_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datet
             """
         SELECT id, code, type::text, value, starts_at, ends_at, max_redemptions,
                uses_taken(coupons, find_cart(%(user_id)s, %(session_hash)s)), active
-          FROM coupons WHERE code = %(code)s
+          FROM coupons WHERE code = %(code)s AND product = 'tutoring'
         """,
             {
                 "code": code.upper(),

@@ -11,6 +11,9 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+type Product = Literal["tutoring", "training"]
+"""What a cart, a checkout, an order or a coupon is of: sessions with a tutor (4AS), or online courses (Le Dojo)."""
+
 type OrderSource = Literal["stripe", "credit", "free", "manual"]
 """What paid: a card, whatever else did too; store credit alone; nothing; whatever an administrator agreed on."""
 
@@ -21,6 +24,7 @@ type LineKind = Literal["session", "access"]
 @dataclass(frozen=True, slots=True)
 class NewOrder:
     id: UUID
+    product: Product
     user_id: UUID
     status: str
     source: OrderSource
@@ -88,15 +92,17 @@ class LineSummary:
 def insert_order(connection: Connection[Any], order: NewOrder, now: datetime) -> None:
     connection.execute(
         """
-        INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-                            refunded_cad, stripe_payment_intent_id, coupon_id, coupon_code, billing, created_at,
-                            updated_at)
-        VALUES (%(id)s, %(user_id)s, %(status)s, %(source)s, %(subtotal_cad)s, %(discount_cad)s, %(total_cad)s,
+        INSERT INTO orders (id, product, user_id, status, source, subtotal_cad, discount_cad, total_cad,
+                            credits_applied_cad, refunded_cad, stripe_payment_intent_id, coupon_id, coupon_code,
+                            billing, created_at, updated_at)
+        VALUES (%(id)s, %(product)s, %(user_id)s, %(status)s, %(source)s, %(subtotal_cad)s, %(discount_cad)s,
+                %(total_cad)s,
                 %(credits_applied_cad)s, %(refunded_cad)s, %(payment_intent_id)s, %(coupon_id)s, %(coupon_code)s,
                 %(billing)s, %(now)s, %(now)s)
         """,
         {
             "id": order.id,
+            "product": order.product,
             "user_id": order.user_id,
             "status": order.status,
             "source": order.source,
