@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator
 
 from domain.accounts import passwords
-from domain.checkout.models import NewPassword, TypedEmail
+from domain.accounts.forms import NewPassword, TypedEmail
 from domain.inputs import Code, Name, PastedSecret, RequestBody, Secret
 
 type Password = Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]

@@ -11,8 +11,8 @@ from domain.access.entries import end_entries
 from domain.access.models import PasswordReset, PasswordResetRequest
 from domain.accounts.accounts import Account, find_account
 from domain.accounts.contacts import read_email
+from domain.accounts.forms import read_password
 from domain.accounts.passwords import hash_password
-from domain.checkout.models import read_password
 from domain.errors import Refused
 from domain.ids import fingerprint, new_id, new_secret
 from domain.webhooks.events import PasswordResetRequested

@@ -12,9 +12,9 @@ from domain.access.models import PasswordChange, PersonView, ProfileChange
 from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Person
 from domain.accounts.contacts import read_phone
+from domain.accounts.forms import read_password
 from domain.accounts.passwords import hash_password, is_password
 from domain.auditing import note_action
-from domain.checkout.models import read_password
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 

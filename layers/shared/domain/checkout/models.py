@@ -5,16 +5,11 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from domain.accounts import passwords
+from domain.accounts.forms import NewPassword, TypedEmail
 from domain.catalog.models import Cad
-from domain.errors import Refused
-from domain.inputs import Code, Filled, Name, RequestBody, Secret
-from domain.text import without_invisible
-
-type TypedEmail = Annotated[str, AfterValidator(without_invisible), Field(max_length=1000)]
-"""As it was typed, without what cannot be seen; `read_email` judges it."""
+from domain.inputs import Code, Filled, Name, RequestBody
 
 
 class EmailCheck(RequestBody):
@@ -23,13 +18,6 @@ class EmailCheck(RequestBody):
 
 class EmailExists(BaseModel):
     exists: bool
-
-
-class NewPassword(RequestBody):
-    """A password typed twice. It is only ever kept as a hash."""
-
-    password: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
-    password_confirmation: Annotated[Secret, Field(max_length=passwords.MAX_LENGTH)]
 
 
 class AccountForm(NewPassword):
@@ -106,13 +94,3 @@ class CheckoutState(BaseModel):
     status: Literal["requires_payment", "processing", "settled", "failed", "refunded", "sign_in_required"]
     order: OrderView | None
     session_token: str | None = Field(description="Seulement dans la première réponse réglée à l'acheteur")
-
-
-def read_password(form: NewPassword) -> str:
-    """The chosen password. Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH."""
-    password = form.password.get_secret_value()
-    if len(password) < passwords.MIN_LENGTH:
-        raise Refused("PASSWORD_TOO_SHORT")
-    if password != form.password_confirmation.get_secret_value():
-        raise Refused("PASSWORD_MISMATCH")
-    return password

@@ -12,6 +12,7 @@ from domain.accounts import accounts
 from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
 from domain.accounts.contacts import read_email, read_phone
+from domain.accounts.forms import read_password
 from domain.accounts.passwords import hash_password, is_password
 from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
@@ -21,7 +22,6 @@ from domain.checkout.freeze import Frozen, NotClosed, freeze_what_is_left
 from domain.checkout.models import (
     CheckoutStarted,
     StartCheckout,
-    read_password,
 )
 from domain.checkout.settle import settle, settle_without_card
 from domain.errors import Refused
