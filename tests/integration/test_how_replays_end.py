@@ -11,6 +11,7 @@ from adapters.make import MakeReceiver, read_retry_after
 from adapters.make_routes import events_per_second, routes
 from domain.errors import Refused
 from domain.webhooks import replay
+from domain.webhooks.deliveries import show_delivery
 from domain.webhooks.delivery import Failure
 from domain.webhooks.dispatch import dispatch
 from domain.webhooks.reasons import in_french
@@ -415,6 +416,28 @@ def test_what_waits_follows_its_area_to_a_url_of_its_own_and_back(
 def test_whatever_a_receiver_writes_is_read_or_ignored(written: str, seconds: int | None) -> None:
     found = read_retry_after(written, START)
     assert found == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_the_patience_that_was_asked_for_last_stands_and_attempts_are_told_in_their_order(
+    delivering: Delivering,
+) -> None:
+    delivering.make.headers["retry-after"] = "120"
+    delivering.answer = lambda _: 500
+    delivering.tell("booking.created")
+    delivering.pass_time(minutes=4)
+    assert len(delivering.make.posted) == 2
+    second = int(delivering.make.posted[1].headers["webhook-timestamp"])
+    ((not_before,),) = delivering.rows("not_before")
+    assert not_before.timestamp() >= second + 120
+
+    delivering.connection.execute("UPDATE webhook_attempts SET duration_ms = 7 WHERE attempt_no = 1")
+    reader = delivering.connection.execute(
+        "INSERT INTO users (id, email, first_name, last_name, role)"
+        " VALUES (gen_random_uuid(), 'chef@exemple.ca', 'C', 'H', 'admin') RETURNING id"
+    ).fetchone()
+    assert reader
+    detail = show_delivery(delivering.connection, reader[0], one(delivering), delivering.now)
+    assert [attempt.attempt_no for attempt in detail.failed_attempts] == [1, 2]
 
 
 def test_patience_is_counted_from_the_answer(delivering: Delivering) -> None:

@@ -268,6 +268,21 @@ def test_a_tutor_who_no_longer_teaches_offers_nothing(world: World, shop: Shop, 
 # --- What follows -------------------------------------------------------------------------------------------
 
 
+def test_each_move_is_written_down_with_its_number_and_told_newest_first(
+    world: World, zoe: BookedStudent
+) -> None:
+    moves = [THURSDAY_TEN, toronto(22, 14), toronto(21, 15)]
+    for start in moves:
+        assert zoe.moves_to(start).status == 200
+
+    assert world.rows("SELECT sequence FROM appointment_modifications ORDER BY created_at, sequence") == [
+        {"sequence": number} for number in (1, 2, 3)
+    ]
+    [appointment] = zoe.appointments()
+    history = zoe.gets(f"/v1/appointments/{appointment['id']}").body["history"]
+    assert [change["new_start"] for change in history] == [start.isoformat() for start in reversed(moves)]
+
+
 def test_claim_appointment_and_order_line_move_together(world: World, shop: Shop, zoe: BookedStudent) -> None:
     before = world.rows(
         "SELECT line_total_cad, earnings.* FROM order_items JOIN earnings ON order_item_id = id"

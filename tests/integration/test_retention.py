@@ -365,6 +365,20 @@ OLD: dict[str, LiteralString] = {
 """Three of what each purge takes, and of nothing that another takes."""
 
 
+def test_the_oldest_body_is_forgotten_first(archive: Archive) -> None:
+    for key, days in (("younger", 100), ("oldest", 200)):
+        archive.connection.execute(
+            "INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status, next_attempt_at,"
+            "                    created_at, delivered_at)"
+            " VALUES (%(id)s, 'booking.created', %(key)s, %(key)s, 1, '{}', 'delivered', %(at)s, %(at)s, %(at)s)",
+            {"id": f"evt_{days:032}", "key": key, "at": NOW - days * DAY},
+        )
+    assert app.PURGES["webhook_bodies_forgotten"](archive.connection, NOW, 1) == 1
+    assert archive.connection.execute("SELECT dedupe_key FROM outbox WHERE body IS NULL").fetchall() == [
+        ("oldest",)
+    ]
+
+
 def test_what_has_been_idle_longest_goes_first(archive: Archive) -> None:
     younger, oldest = (archive.cart(changed_at=NOW - days * DAY) for days in (40, 50))
     assert app.PURGES["guest_carts_deleted"](archive.connection, NOW, 1) == 1
