@@ -23,5 +23,5 @@ ALTER TABLE outbox ADD COLUMN forcing boolean NOT NULL DEFAULT false;
 -- What an event is again once it has served as its endpoint's canary.
 CREATE FUNCTION own_trigger(event outbox) RETURNS text LANGUAGE sql STABLE
     RETURN CASE WHEN event.trigger <> 'canary' THEN event.trigger
-                WHEN event.redelivery_id IS NOT NULL OR event.resting_status IS NOT NULL OR event.forcing THEN 'manual'
+                WHEN event.redelivery_id IS NOT NULL OR event.resting_status IS NOT NULL THEN 'manual'
                 ELSE 'auto' END;

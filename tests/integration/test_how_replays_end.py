@@ -35,6 +35,15 @@ def delivering(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield Delivering(connection, make, MakeReceiver())
 
 
+class Died(Exception):
+    """A dispatcher's end, while it posts."""
+
+
+class Dying(MakeReceiver):
+    def post(self, *_: object) -> None:
+        raise Died
+
+
 def lay(delivering: Delivering, *statuses: str) -> None:
     """An event at rest in each of those statuses, told today."""
     delivering.tell(*["booking.created"] * len(statuses))
@@ -139,13 +148,6 @@ def test_stopped_after_its_dispatcher_died(delivering: Delivering, status: str) 
     redelivery_id = send_again(delivering)
     delivering.relay()
     ((_, event_id),) = delivering.queue
-
-    class Died(Exception):
-        pass
-
-    class Dying(MakeReceiver):
-        def post(self, *_: object) -> None:
-            raise Died
 
     with pytest.raises(Died):
         dispatch(
@@ -396,6 +398,92 @@ def test_what_waits_follows_its_area_to_a_url_of_its_own_and_back(
 
     assert [request.path for request in delivering.make.posted] == ["/booking"]
     assert delivering.statuses() == {"delivered": 1}
+
+
+@pytest.mark.parametrize("status", ["delivered", "exhausted", "cancelled", "skipped"])
+@pytest.mark.parametrize("cancel", [False, True])
+def test_one_that_is_sent_again_while_its_replay_is_held_rests_as_at_first(
+    delivering: Delivering, status: str, cancel: bool
+) -> None:
+    lay(delivering, status)
+    send_again(delivering)
+    delivering.relay()
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    delivering.answer = lambda _: 400
+    if not cancel:
+        again(delivering, force=False)
+    delivering.pass_time(minutes=1)
+    replay.resume(delivering.connection, None, "BOOKING", routes(), 5, delivering.now, cancel=cancel)
+    delivering.pass_time(hours=90)
+
+    after = "cancelled" if cancel and status != "delivered" else status
+    assert resting(delivering) == [(after, None, None, "auto", None)]
+    assert len(delivering.make.posted) == (0 if cancel else 1)
+
+
+def test_one_that_was_forced_and_fails_knocks_as_any_other_does(delivering: Delivering) -> None:
+    delivering.answer = lambda _: 500
+    delivering.tell("booking.created")
+    delivering.pass_time(seconds=1)
+    again(delivering, force=True)
+    delivering.pass_time(hours=3)
+    traces = delivering.connection.execute(
+        "SELECT trigger, count(*) FROM webhook_attempts WHERE started_at >= %s GROUP BY 1 ORDER BY 1",
+        (START + timedelta(minutes=15),),
+    ).fetchall()
+    assert [trigger for trigger, _ in traces] == ["canary"]
+
+
+def test_what_a_person_sends_again_is_no_canary(delivering: Delivering) -> None:
+    lay(delivering, *["delivered"] * 6)
+    delivering.answer = lambda _: 500
+    ids = [event_id for (event_id,) in delivering.rows("event_id")]
+    for event_id in ids[:5]:
+        replay.redeliver(delivering.connection, None, event_id, delivering.now)
+    delivering.pass_time(minutes=2)
+    assert delivering.endpoint("BOOKING")[0] == "open"
+    delivering.make.posted.clear()
+    replay.redeliver(delivering.connection, None, ids[5], delivering.now)
+    delivering.pass_time(minutes=10)
+    assert delivering.delivered_ids == [ids[5]]
+    assert delivering.statuses() == {"delivered": 6}
+
+
+def test_what_waits_for_an_area_that_has_fallen_back_is_given_up_with_the_rest(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as own:
+        own.setenv("MAKE_RESCHEDULE_WEBHOOK_URL", f"{delivering.make.url}/reschedule")
+        own.setenv("MAKE_RESCHEDULE_WEBHOOK_SECRET", SECRET)
+        replay.pause(delivering.connection, None, "RESCHEDULE", routes(), delivering.now)
+        delivering.tell("booking.rescheduled")
+        delivering.pass_time(minutes=1)
+    given_up = replay.resume(delivering.connection, None, "BOOKING", routes(), 5, delivering.now, cancel=True)
+    delivering.pass_time(hours=1)
+    assert (given_up, delivering.statuses(), delivering.make.posted) == (1, {"cancelled": 1}, [])
+
+
+def test_an_old_answer_does_not_take_the_row_of_a_newer_repetition(delivering: Delivering) -> None:
+    """The first is stopped while Make has it, and the event sent again; then the first answer comes."""
+    lay(delivering, "exhausted")
+    redelivery_id = send_again(delivering)
+    delivering.now += timedelta(seconds=2)
+    claimed: list[tuple[object, ...]] = []
+
+    class Slow(MakeReceiver):
+        def post(self, *_: object) -> Failure:
+            with psycopg.connect(delivering.connection.info.dsn, autocommit=True) as other:
+                replay.stop(other, None, redelivery_id, delivering.now)
+                replay.redeliver(other, None, one(delivering), delivering.now, force=True)
+                later = delivering.now + timedelta(seconds=1)
+                with pytest.raises(Died):
+                    dispatch(other, Dying(), one(delivering), later, wait=lambda _: None)
+            claimed.extend(delivering.rows("status::text, forcing, lease_until"))
+            return Failure("500", "http_5xx", 500)
+
+    dispatch(delivering.connection, Slow(), one(delivering), delivering.now, lambda: 0.5, lambda _: None)
+    assert claimed[0][:2] == ("delivering", True)
+    assert delivering.rows("status::text, forcing, lease_until") == claimed
 
 
 # --- Retry-After as it is written --------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class Delivery:
     resting_status: str | None = None
     lane: str = ""
     forcing: bool = False
+    lease_until: datetime | None = None
 
     @property
     def is_replay(self) -> bool:

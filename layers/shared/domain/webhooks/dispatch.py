@@ -97,7 +97,7 @@ def _claim(connection: Connection[Any], event_id: str, route: Route, now: dateti
                AND (trigger = 'canary' OR (trigger = 'manual' AND redelivery_id IS NULL)
                     OR NOT EXISTS (SELECT FROM webhook_endpoints WHERE area = %(area)s AND state <> 'active'))
             RETURNING event_id, type, body, endpoint, trigger, forced, forcing, resting_status::text,
-                      attempts + (trigger <> 'auto')::integer AS attempt, %(lane)s AS lane
+                      attempts + (trigger <> 'auto')::integer AS attempt, %(lane)s AS lane, lease_until
             """,
             {
                 "event_id": event_id,

@@ -220,6 +220,7 @@ def take_canaries(
             SELECT oldest.event_id, due.probe_at FROM due CROSS JOIN LATERAL (
                 SELECT event_id FROM outbox
                  WHERE endpoint = due.area AND status IN ('pending', 'retrying', 'held') AND body IS NOT NULL
+                   AND (status = 'held' OR trigger <> 'manual' OR redelivery_id IS NOT NULL) -- a person's knocks anyway
                    AND (not_before IS NULL OR not_before <= due.probe_at)
                    AND (expires_at IS NULL OR expires_at > due.probe_at)
                    AND NOT EXISTS (SELECT FROM outbox AS flying WHERE flying.endpoint = due.area

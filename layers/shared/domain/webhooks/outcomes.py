@@ -158,6 +158,7 @@ def _reschedule(
                    resting_status = CASE WHEN %(probing)s THEN resting_status END
              WHERE event_id = %(event_id)s AND status = 'delivering' AND trigger = %(trigger)s
                AND attempts + (trigger <> 'auto')::integer = %(attempt)s
+               AND lease_until IS NOT DISTINCT FROM %(lease_until)s
             """,
             {
                 "event_id": delivery.event_id,
@@ -173,6 +174,7 @@ def _reschedule(
                 "given_back": int(failure.gone and delivery.spends_budget),
                 "trigger": delivery.trigger,
                 "attempt": delivery.attempt,
+                "lease_until": delivery.lease_until,
             },
         ).rowcount
         == 1

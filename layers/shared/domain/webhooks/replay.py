@@ -73,8 +73,8 @@ def redeliver(
                    trigger = 'manual',
                    actor_id = %(actor_id)s, redelivery_id = NULL, forced = forced + %(force)s::integer,
                    forcing = %(force)s,
-                   resting_status = CASE WHEN status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled')
-                                         THEN status ELSE resting_status END
+                   resting_status = coalesce(resting_status, CASE
+                       WHEN status IN ('delivered', 'exhausted', 'held', 'skipped', 'cancelled') THEN status END)
              WHERE event_id = %(event_id)s
             """,
             {"event_id": event_id, "now": now, "actor_id": actor_id, "force": force},
@@ -249,6 +249,7 @@ def pause(
         since = before.opened_at if before.state == "paused" else None
         after = paused(before, "manual", since or now)
         endpoints.write_endpoint(connection, after)
+        endpoints.follow_routes(connection, routes)
         held = endpoints.hold_events(connection, area, routes)
         note_action(
             connection,
@@ -282,6 +283,7 @@ def resume(
     with connection.transaction():
         before = endpoints.lock_endpoint(connection, area)
         endpoints.write_endpoint(connection, Endpoint(area, last_success_at=before.last_success_at))
+        endpoints.follow_routes(connection, routes)
         count = (
             endpoints.cancel_waiting(connection, area, routes, now)
             if cancel
