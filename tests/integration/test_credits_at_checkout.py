@@ -10,6 +10,7 @@ from psycopg.errors import CheckViolation
 
 from adapters.stripe_payments import stripe_payments
 from domain.checkout.models import StartCheckout
+from domain.checkout.settle import settle
 from domain.checkout.start_checkout import start_checkout
 from domain.credits.ledger import Entry, enter
 from domain.errors import Refused
@@ -436,6 +437,11 @@ def test_it_goes_back_whole_when_its_credits_were_spent(world: World, course: UU
     ]
     assert (world.count("orders"), world.count("outbox"), student.ledger) == (0, 0, [])
     assert student.asks().body["status"] == "refunded"
+
+    student.has_credits("5")  # told of again, it is not booked after all
+    payment = stripe_payments().find_intent(intent_id)
+    assert settle(world.connection, UUID(student.checkout_id), payment, "dev", world.clock()) is None
+    assert (world.count("orders"), world.count("appointments"), world.count("refunds")) == (0, 0, 1)
 
 
 def test_a_payment_of_another_amount_gives_up_its_credits(world: World, student: Student) -> None:

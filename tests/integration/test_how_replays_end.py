@@ -249,6 +249,28 @@ def test_patience_that_one_event_was_asked_for_does_not_keep_the_breaker_open(
     assert (delivering.endpoint("BOOKING"), delivering.statuses()) == (("active", None), {"delivered": 5})
 
 
+@pytest.mark.parametrize(
+    ("refusal", "first"), [(400, "younger"), (404, "older"), (500, "older"), (None, "older")]
+)
+def test_what_was_refused_for_what_it_holds_is_the_last_canary(
+    delivering: Delivering, refusal: int | None, first: str
+) -> None:
+    replay.pause(delivering.connection, None, "BOOKING", routes(), delivering.now)
+    delivering.tell("booking.created", dedupe_key="older")
+    delivering.now += timedelta(seconds=1)
+    delivering.tell("booking.created", dedupe_key="younger")
+    delivering.connection.execute(
+        "UPDATE outbox SET status = 'held', endpoint = 'BOOKING',"
+        " last_status_code = CASE dedupe_key WHEN 'older' THEN %s ELSE 500 END",
+        (refusal,),
+    )
+    delivering.connection.execute("UPDATE webhook_endpoints SET probe_at = %s", (delivering.now,))
+    delivering.relay()
+    assert delivering.connection.execute(
+        "SELECT dedupe_key FROM outbox WHERE trigger = 'canary'"
+    ).fetchall() == [(first,)]
+
+
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_canary_that_is_with_make_does_not_undo_a_person_s_pause(
     delivering: Delivering, accepted: bool

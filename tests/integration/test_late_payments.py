@@ -343,6 +343,20 @@ def test_an_orphan_that_was_explained_in_time_is_kept(world: World) -> None:
     assert world.stripe.all("refund") == []
 
 
+@pytest.mark.parametrize("explained", [False, True])
+def test_an_orphan_that_is_given_back_by_hand_is_explained_unless_it_was(
+    world: World, explained: bool
+) -> None:
+    intent_id = orphan(world, environment="dev")
+    if explained:
+        world.connection.execute("UPDATE orphan_payments SET resolved_at = now(), resolution = 'facture 12'")
+    world.stripe.dashboard.refund(intent_id)
+    deliver_all(world)
+
+    [kept] = world.rows("SELECT resolved_at IS NOT NULL AS resolved, resolution FROM orphan_payments")
+    assert kept == {"resolved": True, "resolution": "facture 12" if explained else "refunded"}
+
+
 def test_a_payment_somebody_else_asked_for_is_left_to_a_person(world: World) -> None:
     orphan(world)
     world.clock.advance(hours=48)
