@@ -65,6 +65,7 @@ FIELD_REASONS = {
     "Cette valeur est invalide.",
     "Ce numéro de téléphone est invalide.",
     "Connectez-vous pour utiliser vos crédits.",
+    "La fin doit venir après le début.",
 }
 CALLERS = ("stranger", "guest", "student", "administrator")
 ROLES = [None, None, "student", "admin"]

@@ -506,6 +506,18 @@ def test_one_s_own_newer_hold_on_another_session_is_not_in_the_way(
     ]
 
 
+def test_it_is_not_in_the_way_whatever_others_have_booked(world: World, shop: Shop) -> None:
+    Guest(world, "autre@exemple.ca").chooses(wanted(shop.course, TWO, tutor=shop.cote)).starts().pays()
+    world.webhooks()
+    guest = Guest(world).chooses(wanted(shop.course, TEN, tutor=shop.roy)).starts()
+    guest.drops(item=0).chooses(wanted(shop.course, TEN, 90, shop.roy))
+    guest.pays()
+    world.webhooks()
+
+    assert rows(world, "SELECT start_datetime FROM appointments ORDER BY 1") == [(TEN,), (TWO,)]
+    assert world.count("refunds") == 0
+
+
 def test_a_hold_that_stepped_aside_for_nothing_stands_again(world: World, shop: Shop) -> None:
     """The time that was paid for is partly somebody else's: it is not booked, and the buyer's newer hold is theirs."""
     guest = Guest(world).chooses(wanted(shop.course, TEN, 90, shop.roy)).starts()
