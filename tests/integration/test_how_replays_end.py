@@ -399,6 +399,8 @@ def test_what_is_held_says_why(delivering: Delivering) -> None:
         "held",
         "Son adresse est en pause ou en panne : il attend qu’elle revienne en service.",
     )
+    replay.resume(delivering.connection, None, "BOOKING", routes(), 5, delivering.now)
+    assert delivering.rows("status::text, last_error") == [("retrying", None)]
 
 
 def test_what_waits_follows_its_area_to_a_url_of_its_own_and_back(

@@ -71,11 +71,9 @@ def _opened(endpoint: Endpoint, now: datetime) -> Endpoint:
 
 def _probed_in_vain(endpoint: Endpoint, now: datetime) -> Endpoint:
     since = now - (endpoint.opened_at or now)
-    if (
-        endpoint.state == "paused" and endpoint.probe_at is None
-    ):  # paused by a person while the canary was on its way
-        return endpoint
     if endpoint.state == "paused":
+        if endpoint.probe_at is None:  # a person paused it while the canary was on its way
+            return endpoint
         return replace(endpoint, probe_at=now + (PROBE_OFTEN if since < PROBE_OFTEN_FOR else PROBE_SELDOM))
     if since >= OPEN_AT_MOST:
         return paused(endpoint, "failing_too_long", now)

@@ -129,11 +129,11 @@ def drain(connection: Connection[Any], area: str, per_second: int, now: datetime
              ORDER BY event_id FOR UPDATE),
         placed AS (
             SELECT event_id, row_number() OVER (ORDER BY created_at, ordering_key, sequence) - 1 AS place FROM waiting)
-        UPDATE outbox SET status = 'retrying',
+        UPDATE outbox SET status = 'retrying', last_error = nullif(last_error, %(held)s),
                next_attempt_at = greatest(not_before, %(now)s + make_interval(secs => place::float / %(rate)s))
           FROM placed WHERE outbox.event_id = placed.event_id
         """,
-        {"area": area, "now": now, "rate": per_second},
+        {"area": area, "now": now, "rate": per_second, "held": HELD},
     ).rowcount
 
 
