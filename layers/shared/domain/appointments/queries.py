@@ -64,7 +64,9 @@ def select_appointments(
         """
         SELECT appointment.id, item.order_id, course.id AS course_id, course.slug AS course_slug,
                course.title_fr AS course_title_fr, tutor.id AS tutor_id, tutor.display_name AS tutor_display_name,
-               appointment.start_datetime AS start, appointment.end_datetime AS "end", session.duration_min,
+               appointment.start_datetime AS start, appointment.end_datetime AS "end",
+               (extract(epoch FROM appointment.end_datetime - appointment.start_datetime) / 60)::integer
+                   AS duration_min,
                appointment.status::text, appointment.sequence, appointment.meeting_link,
                item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
                appointment.cancellation_reason, canceller.role::text AS cancelled_by_role,
@@ -72,7 +74,6 @@ def select_appointments(
                appointment.created_at, appointment.updated_at
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
-          JOIN session_items AS session ON session.id = appointment.order_item_id
           JOIN courses AS course ON course.id = appointment.course_id
           JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
           LEFT JOIN users AS canceller ON canceller.id = appointment.cancelled_by
@@ -106,7 +107,9 @@ def select_appointment(
         """
         SELECT appointment.id, item.order_id, course.id AS course_id, course.slug AS course_slug,
                course.title_fr AS course_title_fr, tutor.id AS tutor_id, tutor.display_name AS tutor_display_name,
-               appointment.start_datetime AS start, appointment.end_datetime AS "end", session.duration_min,
+               appointment.start_datetime AS start, appointment.end_datetime AS "end",
+               (extract(epoch FROM appointment.end_datetime - appointment.start_datetime) / 60)::integer
+                   AS duration_min,
                appointment.status::text, appointment.sequence, appointment.meeting_link,
                item.line_total_cad AS price_cad, item.discount_share_cad, item.returned_cad,
                appointment.cancellation_reason, canceller.role::text AS cancelled_by_role,
@@ -114,7 +117,6 @@ def select_appointment(
                appointment.created_at, appointment.updated_at
           FROM appointments AS appointment
           JOIN order_items AS item ON item.id = appointment.order_item_id
-          JOIN session_items AS session ON session.id = appointment.order_item_id
           JOIN courses AS course ON course.id = appointment.course_id
           JOIN tutors AS tutor ON tutor.id = appointment.tutor_id
           LEFT JOIN users AS canceller ON canceller.id = appointment.cancelled_by

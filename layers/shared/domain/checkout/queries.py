@@ -300,7 +300,7 @@ def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
                     SELECT id FROM orders
                      WHERE user_id = %(user_id)s
                        AND created_at >= (SELECT min(settled_at) FROM checkouts WHERE status = 'settled')))
-                OR cart_id IN (SELECT id FROM carts WHERE user_id = %(user_id)s)
+                OR cart_id = ANY(ARRAY(SELECT id FROM carts WHERE user_id = %(user_id)s))
                    AND status NOT IN ('open', 'processing'))
            AND (session_hash IS NOT NULL OR (order_id IS NOT NULL AND client_secret_hash IS NOT NULL))
         """,
