@@ -122,7 +122,7 @@ SALES: tuple[LiteralString, ...] = (
       FROM past ORDER BY student_id, booked_at DESC
     """,
     """
-    INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
+    INSERT INTO cart_sessions (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
                             unit_price_cad, line_total_cad, hold_expires_at, created_at, removed_at)
     SELECT id, md5('cart' || student_id)::uuid, course_id, tutor_id, 'auto', starts, 60, 45, 45,
            booked_at, booked_at - interval '15 minutes', booked_at
@@ -390,7 +390,7 @@ KEPT_FOR_A_WHILE: tuple[LiteralString, ...] = (
       FROM visit ORDER BY 4
     """,
     """
-    INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
+    INSERT INTO cart_sessions (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
                             unit_price_cad, line_total_cad, hold_expires_at, created_at, removed_at)
     SELECT gen_random_uuid(), cart_id, %(course)s, (%(tutors)s::uuid[])[1 + mod(n, %(people)s)], 'auto',
            date_trunc('day', left_at), 60, 45, 45, left_at - interval '2 hours', left_at - interval '3 hours',

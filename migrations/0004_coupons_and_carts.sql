@@ -45,7 +45,7 @@ CREATE TABLE carts (
 
 CREATE TYPE tutor_selection AS ENUM ('auto', 'explicit');
 
-CREATE TABLE cart_items (
+CREATE TABLE cart_sessions (
     id uuid PRIMARY KEY,
     cart_id uuid NOT NULL,
     product product NOT NULL DEFAULT 'tutoring' CHECK (product = 'tutoring'),
@@ -60,10 +60,10 @@ CREATE TABLE cart_items (
     created_at timestamptz NOT NULL,
     removed_at timestamptz, -- kept, so that removing twice is harmless and a stranger's item is unknown
     FOREIGN KEY (tutor_id, course_id) REFERENCES tutor_courses,
-    CONSTRAINT cart_items_of_their_cart FOREIGN KEY (cart_id, product)
+    CONSTRAINT cart_sessions_of_their_cart FOREIGN KEY (cart_id, product)
         REFERENCES carts (id, product) ON DELETE CASCADE
 );
-CREATE INDEX cart_items_of_cart ON cart_items (cart_id) WHERE removed_at IS NULL;
+CREATE INDEX cart_sessions_of_cart ON cart_sessions (cart_id) WHERE removed_at IS NULL;
 
 -- The owner's cart of sessions.
 CREATE FUNCTION find_cart(owner_id uuid, owner_session bytea) RETURNS uuid STABLE LANGUAGE plpgsql AS
@@ -140,12 +140,12 @@ BEGIN
             given_by := claim_with_any(item_id, session.tutors, session.starts, session.ends, expires_at, at);
         END IF;
         IF given_by IS NULL THEN
-            DELETE FROM cart_items WHERE id = ANY (done);
+            DELETE FROM cart_sessions WHERE id = ANY (done);
             DELETE FROM time_claims WHERE id = ANY (done);
             DELETE FROM carts WHERE id = cart AND expected_version IS NULL;
             RETURN;
         END IF;
-        INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
+        INSERT INTO cart_sessions (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,
                                 unit_price_cad, line_total_cad, hold_expires_at, created_at)
         VALUES (item_id, cart, session.course_id, given_by, session.selection, session.starts, session.minutes,
                 session.price, session.price, put_in_cart.expires_at, at);
@@ -156,7 +156,7 @@ BEGIN
         UPDATE carts SET version = version + 1, updated_at = at WHERE id = cart;
     END IF;
     IF replaced <> '[]' THEN
-        UPDATE cart_items SET removed_at = at
+        UPDATE cart_sessions SET removed_at = at
          WHERE id IN (SELECT jsonb_array_elements_text(replaced)::uuid) AND removed_at IS NULL;
         DELETE FROM time_claims WHERE id IN (SELECT jsonb_array_elements_text(replaced)::uuid) AND kind = 'hold';
     END IF;

@@ -25,5 +25,5 @@ CREATE INDEX auth_sessions_expiring ON auth_sessions (expires_at);
 CREATE INDEX checkouts_by_age ON checkouts (expires_at);
 
 -- What deleting a cart looks for, sessions taken out included.
-CREATE INDEX cart_items_by_cart ON cart_items (cart_id);
+CREATE INDEX cart_sessions_by_cart ON cart_sessions (cart_id);
 CREATE INDEX checkouts_of_cart ON checkouts (cart_id);

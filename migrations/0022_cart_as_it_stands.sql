@@ -50,7 +50,7 @@ BEGIN
       FROM carts
       LEFT JOIN coupons ON coupons.id = carts.coupon_id
       LEFT JOIN credit_accounts AS account ON account.user_id = carts.user_id
-      LEFT JOIN cart_items AS item ON item.cart_id = carts.id AND item.removed_at IS NULL
+      LEFT JOIN cart_sessions AS item ON item.cart_id = carts.id AND item.removed_at IS NULL
       LEFT JOIN courses AS course ON course.id = item.course_id
       LEFT JOIN tutors AS tutor ON tutor.id = item.tutor_id
       LEFT JOIN time_claims AS hold ON hold.id = item.id AND hold.kind = 'hold' AND hold.expires_at > at

@@ -3,9 +3,9 @@
 
 -- Carts. One index says both which sessions are in a cart and which are or were: the two it replaces were written with
 -- every session that is put in one. What it saves pays for the next, which a tutor's course looks for when it is deleted.
-CREATE INDEX cart_items_in_cart ON cart_items (cart_id, removed_at);
-DROP INDEX cart_items_of_cart, cart_items_by_cart;
-CREATE INDEX cart_items_of_tutor ON cart_items (tutor_id, course_id);
+CREATE INDEX cart_sessions_in_cart ON cart_sessions (cart_id, removed_at);
+DROP INDEX cart_sessions_of_cart, cart_sessions_by_cart;
+CREATE INDEX cart_sessions_of_tutor ON cart_sessions (tutor_id, course_id);
 CREATE INDEX carts_with_coupon ON carts (coupon_id) WHERE coupon_id IS NOT NULL;
 
 -- Checkouts. Retention looked at every paid one each night to find those that are old (by_age), and nobody looks for

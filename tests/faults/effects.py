@@ -66,7 +66,7 @@ def _written_since(
             """
             WITH people AS MATERIALIZED (SELECT id FROM users WHERE email LIKE %(emails)s),
                  items AS MATERIALIZED (
-                    SELECT id, cart_id, xmin FROM cart_items
+                    SELECT id, cart_id, xmin FROM cart_sessions
                      WHERE (start_datetime AT TIME ZONE 'America/Toronto')::date = ANY(%(days)s)),
                  theirs AS MATERIALIZED (
                     SELECT id, xmin FROM carts

@@ -52,7 +52,7 @@ SPOILED = {
     """,
     "an appointment without its time": "DELETE FROM time_claims WHERE kind = 'appointment'",
     "time taken for no appointment": "DELETE FROM appointments",
-    "a hold for no session of a cart": "UPDATE cart_items SET removed_at = created_at",
+    "a hold for no session of a cart": "UPDATE cart_sessions SET removed_at = created_at",
     "an order that is not the sum of its items": "UPDATE order_items SET line_total_cad = line_total_cad + 0.01",
     "an item that is neither booked nor given back": "UPDATE refunds SET amount_cents = amount_cents - 1",
     "an appointment that is not what was paid for": "UPDATE appointments SET user_id = tutor_id",

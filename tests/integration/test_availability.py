@@ -451,7 +451,9 @@ def test_the_best_priority_goes_first_then_the_oldest_account_then_the_smallest_
         assert world.add(world.browser(), course, toronto(25, 9)).status == 201
         world.clock.advance(seconds=1)
 
-    given_to = [row["tutor_id"] for row in world.rows("SELECT tutor_id FROM cart_items ORDER BY created_at")]
+    given_to = [
+        row["tutor_id"] for row in world.rows("SELECT tutor_id FROM cart_sessions ORDER BY created_at")
+    ]
     assert given_to == [first, second, *sorted(twins), last]
     assert world.add(world.browser(), course, toronto(25, 9)).code == "SLOT_UNAVAILABLE"
     assert hours(slots(world.browser()))[:3] == ["10:00", "10:30", "11:00"]

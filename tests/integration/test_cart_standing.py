@@ -114,7 +114,7 @@ def pays(browser: Browser) -> Any:
 def tutors(shop: Shop) -> list[tuple[UUID, UUID]]:
     """Who gives each session by the cart, and whose time it holds."""
     rows = shop.world.rows(
-        "SELECT item.tutor_id AS cart, claim.tutor_id AS claim FROM cart_items AS item"
+        "SELECT item.tutor_id AS cart, claim.tutor_id AS claim FROM cart_sessions AS item"
         "  JOIN time_claims AS claim ON claim.id = item.id"
         " WHERE item.removed_at IS NULL ORDER BY item.start_datetime"
     )

@@ -173,7 +173,7 @@ def test_a_session_whose_tutor_no_longer_teaches_cannot_be_held_again(world: Wor
 
 def test_a_price_that_changed_is_shown_before_any_charge(world: World, guest: Guest) -> None:
     world.connection.execute("UPDATE courses SET student_rate_cad = 50.00")
-    besides = ("carts", "cart_items")
+    besides = ("carts", "cart_sessions")
     before = contents(world.connection, besides=besides)
 
     answer = guest.sends_form()

@@ -110,7 +110,7 @@ def test_sixty_guests_want_one_time_and_exactly_one_gets_it(place: Place, *, all
 
     assert Counter(outcomes) == {HELD: 1, TAKEN: CROWD - 1}
     assert place.owners() == [place.mme_roy]
-    assert len(place.all("SELECT FROM cart_items")) == 1
+    assert len(place.all("SELECT FROM cart_sessions")) == 1
     assert len(place.all("SELECT FROM carts")) == 1  # a refusal leaves nothing, not even an empty cart
     assert place.is_sound()
 
@@ -445,7 +445,7 @@ def test_a_time_being_given_back_goes_to_exactly_one_of_those_who_wait_for_it(pl
     buyer = guest()
     [item_id] = place.hold(buyer, place.wanted())
     with psycopg.connect(place.url) as leaving, place.connect() as watcher:
-        leaving.execute("UPDATE cart_items SET removed_at = %s", (NOW,))
+        leaving.execute("UPDATE cart_sessions SET removed_at = %s", (NOW,))
         leaving.execute("DELETE FROM time_claims WHERE id = %s", (item_id,))
 
         def leave() -> str:

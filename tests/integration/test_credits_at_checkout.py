@@ -382,7 +382,7 @@ def test_an_order_of_credits_that_lost_everything_gives_them_back(world: World, 
     world.connection.execute(
         "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN DELETE FROM time_claims; INSERT INTO time_claims SELECT gen_random_uuid(), tutor_id,"
-        " tstzrange(start_datetime, start_datetime + interval '1 hour'), 'appointment', NULL FROM cart_items;"
+        " tstzrange(start_datetime, start_datetime + interval '1 hour'), 'appointment', NULL FROM cart_sessions;"
         " RETURN NULL; END $$; "
         "CREATE TRIGGER lose AFTER INSERT ON checkouts EXECUTE FUNCTION lose()"
     )

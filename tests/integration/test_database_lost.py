@@ -177,7 +177,7 @@ def test_who_waits_for_a_stuck_lock_is_told_in_time_and_nothing_happens_later(
         )
 
     assert waiting["n"] == 0
-    assert (world.count("time_claims"), world.count("cart_items")) == (0, 0)
+    assert (world.count("time_claims"), world.count("cart_sessions")) == (0, 0)
     assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
 
 
@@ -270,7 +270,7 @@ def test_nothing_appears_of_a_request_whose_connection_was_cut_while_it_waited(
     meanwhile(world, "LOCK TABLE time_claims", lambda: lines.cut_those_asking(moment), add)
 
     assert unavailable(answers[0])
-    assert (world.count("time_claims"), world.count("cart_items")) == (0, 0)
+    assert (world.count("time_claims"), world.count("cart_sessions")) == (0, 0)
     assert browser.post("/v1/cart/items", {"items": [wanted(course, TEN)]}).status == 201
 
 

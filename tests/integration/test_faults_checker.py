@@ -48,7 +48,7 @@ def put_in_cart(connection: psycopg.Connection, start: datetime) -> tuple[UUID, 
         (cart, fingerprint(cart.hex)),
     )
     connection.execute(
-        "INSERT INTO cart_items (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,"
+        "INSERT INTO cart_sessions (id, cart_id, course_id, tutor_id, tutor_selection, start_datetime, duration_min,"
         "                        unit_price_cad, line_total_cad, hold_expires_at, created_at)"
         " VALUES (%s, %s, %s, %s, 'auto', %s, 60, 45, 45, %s, now())",
         (item, cart, course, tutor, start, start),

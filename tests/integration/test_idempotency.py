@@ -69,7 +69,7 @@ def test_adding_again_with_the_same_key_answers_the_same_and_adds_nothing(shop: 
     assert first.status == 201
     assert same(add(guest, shop.wanted(9)), first)
     assert shop.claims() == before
-    assert shop.world.count("cart_items") == 1
+    assert shop.world.count("cart_sessions") == 1
 
 
 def test_without_a_key_the_same_session_again_is_already_in_the_cart(shop: Shop, guest: Browser) -> None:
@@ -113,7 +113,7 @@ def test_another_body_under_the_same_key_is_refused(shop: Shop, guest: Browser) 
     add(guest, shop.wanted(9))
 
     assert add(guest, shop.wanted(10)).code == "IDEMPOTENCY_KEY_REUSED"
-    assert shop.world.count("cart_items") == 1
+    assert shop.world.count("cart_sessions") == 1
 
 
 def test_another_key_is_another_request(shop: Shop, guest: Browser) -> None:
@@ -154,11 +154,11 @@ def test_a_key_is_good_for_a_day(shop: Shop, guest: Browser) -> None:
 
     shop.world.clock.advance(hours=24, seconds=-1)
     assert add(guest, shop.wanted(9)).status == 201
-    assert shop.world.count("cart_items") == 1
+    assert shop.world.count("cart_sessions") == 1
 
     shop.world.clock.advance(seconds=1)
     add(guest, shop.wanted(9))
-    assert shop.world.count("cart_items") == 2  # its hold had lapsed: it was put in the cart anew
+    assert shop.world.count("cart_sessions") == 2  # its hold had lapsed: it was put in the cart anew
 
 
 def test_expired_keys_are_deleted(shop: Shop, guest: Browser) -> None:

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 NOT_BY_ITS_COLUMNS: Mapping[str, str] = {
     "earnings_of_their_session": "the line's id is its primary key",
-    "cart_items_of_their_cart": "cart_id alone names the cart (cart_items_of_cart)",
+    "cart_sessions_of_their_cart": "cart_id alone names the cart (cart_sessions_of_cart)",
     "carts_coupon_of_their_product": "coupon_id alone names the coupon (carts_with_coupon)",
     "checkouts_cart_of_their_product": "cart_id alone names the cart",
     "checkouts_coupon_of_their_product": "coupon_id alone names the coupon",

@@ -61,8 +61,8 @@ def test_a_person_has_one_cart_of_each_product(world: World) -> None:
 def test_a_session_is_in_no_other_product_s_cart(world: World, course: UUID) -> None:
     guest = Guest(world).chooses(wanted(course, TEN))
     cart = other_cart(world, guest=uuid4().bytes * 2)
-    with pytest.raises(errors.ForeignKeyViolation, match="cart_items_of_their_cart"):
-        world.connection.execute("UPDATE cart_items SET cart_id = %s", (cart,))
+    with pytest.raises(errors.ForeignKeyViolation, match="cart_sessions_of_their_cart"):
+        world.connection.execute("UPDATE cart_sessions SET cart_id = %s", (cart,))
     with pytest.raises(errors.ForeignKeyViolation):
         world.connection.execute("UPDATE carts SET product = 'training' WHERE id <> %s", (cart,))
     assert len(guest.cart["items"]) == 1

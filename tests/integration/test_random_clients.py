@@ -273,8 +273,8 @@ class RandomClients(RuleBasedStateMachine):
         )
         tally["moved to another tutor"] += len(
             self.world.rows(
-                "SELECT FROM appointments JOIN cart_items USING (id)"
-                " WHERE appointments.tutor_id <> cart_items.tutor_id"
+                "SELECT FROM appointments JOIN cart_sessions USING (id)"
+                " WHERE appointments.tutor_id <> cart_sessions.tutor_id"
             )
         )
         tally["worlds"] += 1

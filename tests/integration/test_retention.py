@@ -139,7 +139,7 @@ def test_a_cart_goes_with_its_sessions_and_what_was_bought_with_it_stays(world: 
     done = app.lambda_handler({"time": world.clock().isoformat()}, CONTEXT)
 
     assert done == NOTHING | {"guest_carts_deleted": 2, "sessions_deleted": done["sessions_deleted"]}
-    assert [world.count(table) for table in ("carts", "cart_items")] == [0, 0]
+    assert [world.count(table) for table in ("carts", "cart_sessions")] == [0, 0]
     assert [world.count(table) for table in ("checkouts", "orders", "appointments")] == [1, 1, 1]
     assert [row["kind"] for row in shop.claims() if row["kind"] == "appointment"] == ["appointment"]
 

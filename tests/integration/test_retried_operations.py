@@ -37,14 +37,14 @@ def test_the_victim_of_a_deadlock_does_it_on_its_second_try(name: str, world: Wo
 def test_within_another_transaction_it_is_undone_alone_and_done_again(world: World) -> None:
     """A kept answer and what it answers are one transaction."""
     shop = Shop.of(world)
-    first_writer_of(world.connection, "cart_items")
+    first_writer_of(world.connection, "cart_sessions")
     browser, items = world.browser(), [wanted(shop.course, TEN)]
 
     answers = [browser.post("/v1/cart/items", {"items": items}, idempotency_key="panier-1") for _ in range(2)]
 
     assert [answer.status for answer in answers] == [201, 201]
     assert answers[0].body == answers[1].body
-    assert (world.count("cart_items"), world.count("time_claims")) == (1, 1)
+    assert (world.count("cart_sessions"), world.count("time_claims")) == (1, 1)
 
 
 def test_the_table_is_complete() -> None:

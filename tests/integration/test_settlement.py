@@ -339,7 +339,7 @@ def test_a_free_order_that_lost_a_session_refunds_nothing(world: World, shop: Sh
     world.connection.execute(
         "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN DELETE FROM time_claims; INSERT INTO time_claims SELECT gen_random_uuid(), tutor_id,"
-        " tstzrange(start_datetime, start_datetime + interval '1 hour'), 'appointment', NULL FROM cart_items;"
+        " tstzrange(start_datetime, start_datetime + interval '1 hour'), 'appointment', NULL FROM cart_sessions;"
         " RETURN NULL; END $$; "
         "CREATE TRIGGER lose AFTER INSERT ON checkouts EXECUTE FUNCTION lose()"
     )

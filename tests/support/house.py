@@ -19,7 +19,7 @@ OWNERS: Mapping[str, str] = {
     "availability_exceptions": "scheduling",
     "availability_rules": "scheduling",
     "calendar_feeds": "appointments",
-    "cart_items": "cart",
+    "cart_sessions": "cart",
     "carts": "cart",
     "checkouts": "checkout",
     "coupon_redemptions": "coupons",

@@ -72,7 +72,7 @@ def operation(name: str) -> Callable[[Play], Play]:
 @operation("add_items.add_items")
 def adding(shop: Shop) -> Ready:
     browser = shop.world.browser()
-    return "cart_items", lambda: shop.world.add(browser, shop.course, TEN).status, 201
+    return "cart_sessions", lambda: shop.world.add(browser, shop.course, TEN).status, 201
 
 
 @operation("freeze._freeze")

@@ -82,7 +82,7 @@ def sessions_without_their_hold(connection: Connection[Any], now: datetime) -> i
         SELECT count(*)
           FROM (SELECT id, tutor_id, hold_expires_at,
                        tstzrange(start_datetime, start_datetime + make_interval(mins => duration_min)) AS during
-                  FROM cart_items WHERE removed_at IS NULL AND hold_expires_at > %(now)s) AS item
+                  FROM cart_sessions WHERE removed_at IS NULL AND hold_expires_at > %(now)s) AS item
           FULL JOIN (SELECT * FROM time_claims WHERE kind = 'hold' AND expires_at > %(now)s) AS hold
             ON (hold.id, hold.tutor_id, hold.during, hold.expires_at)
              = (item.id, item.tutor_id, item.during, item.hold_expires_at)

@@ -46,7 +46,7 @@ TABLES = (
     "availability_exceptions",
     "availability_rules",
     "calendar_feeds",
-    "cart_items",
+    "cart_sessions",
     "carts",
     "checkouts",
     "coupon_redemptions",

@@ -32,7 +32,7 @@ TIME: Mapping[str, str] = {
     """,
     "a hold for no session of a cart": """
         SELECT hold.id FROM time_claims AS hold
-          LEFT JOIN cart_items AS item
+          LEFT JOIN cart_sessions AS item
             ON item.id = hold.id AND item.tutor_id = hold.tutor_id AND item.removed_at IS NULL
                AND hold.during = tstzrange(item.start_datetime,
                                            item.start_datetime + make_interval(mins => item.duration_min::int))

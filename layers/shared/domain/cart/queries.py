@@ -121,7 +121,7 @@ def find_item(connection: Connection[Any], buyer: Buyer, item_id: UUID) -> Curso
     """Whether the item is, or once was, in the buyer's cart: one row saying when it was removed, or none."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        SELECT item.removed_at FROM cart_items AS item JOIN carts ON carts.id = item.cart_id
+        SELECT item.removed_at FROM cart_sessions AS item JOIN carts ON carts.id = item.cart_id
          WHERE item.id = %(item_id)s AND (carts.user_id = %(user_id)s OR carts.session_hash = %(session_hash)s)
         """,
         {"item_id": item_id, "user_id": buyer.user_id, "session_hash": buyer.session_hash},
@@ -130,7 +130,7 @@ def find_item(connection: Connection[Any], buyer: Buyer, item_id: UUID) -> Curso
 
 def remove_items(connection: Connection[Any], ids: Iterable[UUID], now: datetime) -> None:
     connection.execute(
-        "UPDATE cart_items SET removed_at = %(now)s WHERE id = ANY(%(ids)s) AND removed_at IS NULL",
+        "UPDATE cart_sessions SET removed_at = %(now)s WHERE id = ANY(%(ids)s) AND removed_at IS NULL",
         {"ids": list(ids), "now": now},
     )
 
@@ -150,7 +150,7 @@ def take_same_sessions(
     return connection.cursor(row_factory=tuple_row).execute(
         """
         WITH same AS (
-            UPDATE cart_items AS item SET removed_at = %(now)s
+            UPDATE cart_sessions AS item SET removed_at = %(now)s
               FROM jsonb_to_recordset(%(sessions)s::jsonb) AS session
                    (id uuid, course_id uuid, start timestamptz, duration_min smallint, tutor_id uuid)
              WHERE item.cart_id = %(cart_id)s AND item.removed_at IS NULL AND item.id <> ALL (%(sold_ids)s)
@@ -190,7 +190,7 @@ def lapse_overlapping(
         """
         WITH released AS (
             DELETE FROM time_claims AS hold
-             USING cart_items AS item,
+             USING cart_sessions AS item,
                    jsonb_to_recordset(%(sessions)s::jsonb) AS session
                    (id uuid, start timestamptz, duration_min smallint, frozen_with uuid)
              WHERE item.cart_id = %(cart_id)s AND item.removed_at IS NULL AND item.id <> ALL (%(sold_ids)s)
@@ -201,8 +201,8 @@ def lapse_overlapping(
             RETURNING session.id AS session_id, hold.id, hold.tutor_id, lower(hold.during) AS starts,
                       upper(hold.during) AS ends, hold.expires_at),
         lapsed AS (
-            UPDATE cart_items SET hold_expires_at = least(hold_expires_at, %(now)s) FROM released
-             WHERE cart_items.id = released.id)
+            UPDATE cart_sessions SET hold_expires_at = least(hold_expires_at, %(now)s) FROM released
+             WHERE cart_sessions.id = released.id)
         SELECT * FROM released
         """,
         {
@@ -223,7 +223,7 @@ def hold_as_before(connection: Connection[Any], holds: Sequence[GivenUp]) -> Non
                 INSERT INTO time_claims (id, tutor_id, during, kind, expires_at)
                 VALUES (%(id)s, %(tutor_id)s, tstzrange(%(starts)s, %(ends)s), 'hold', %(expires_at)s)
                 ON CONFLICT DO NOTHING RETURNING id)
-            UPDATE cart_items SET hold_expires_at = %(expires_at)s FROM again WHERE cart_items.id = again.id
+            UPDATE cart_sessions SET hold_expires_at = %(expires_at)s FROM again WHERE cart_sessions.id = again.id
             """,
             asdict(hold),
         )
@@ -233,9 +233,9 @@ def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expire
     """Items, by id, whose holds did not stand and were taken anew, each with the tutor who gives it now."""
     connection.execute(
         """
-        UPDATE cart_items SET hold_expires_at = %(expires_at)s, tutor_id = held.tutor_id
+        UPDATE cart_sessions SET hold_expires_at = %(expires_at)s, tutor_id = held.tutor_id
           FROM unnest(%(ids)s::uuid[], %(tutor_ids)s::uuid[]) AS held (id, tutor_id)
-         WHERE cart_items.id = held.id
+         WHERE cart_sessions.id = held.id
         """,
         {"ids": list(tutors), "tutor_ids": list(tutors.values()), "expires_at": expires_at},
     )
@@ -244,14 +244,14 @@ def renew_holds(connection: Connection[Any], tutors: Mapping[UUID, UUID], expire
 def lapse_holds(connection: Connection[Any], ids: Iterable[UUID], now: datetime) -> None:
     """Items whose holds are given up before their time."""
     connection.execute(
-        "UPDATE cart_items SET hold_expires_at = %(now)s WHERE id = ANY(%(ids)s) AND hold_expires_at > %(now)s",
+        "UPDATE cart_sessions SET hold_expires_at = %(now)s WHERE id = ANY(%(ids)s) AND hold_expires_at > %(now)s",
         {"ids": list(ids), "now": now},
     )
 
 
 def reprice_item(connection: Connection[Any], item_id: UUID, price_cad: Any) -> None:
     connection.execute(
-        "UPDATE cart_items SET unit_price_cad = %(price)s, line_total_cad = %(price)s WHERE id = %(id)s",
+        "UPDATE cart_sessions SET unit_price_cad = %(price)s, line_total_cad = %(price)s WHERE id = %(id)s",
         {"id": item_id, "price": price_cad},
     )
 
@@ -321,7 +321,7 @@ def lock_both(connection: Connection[Any], guest: Buyer, student: Buyer) -> Curs
 def move_items(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> None:
     """Those taken out earlier as well, so that taking them out again stays harmless."""
     connection.execute(
-        "UPDATE cart_items SET cart_id = %(to_cart)s WHERE cart_id = %(from_cart)s",
+        "UPDATE cart_sessions SET cart_id = %(to_cart)s WHERE cart_id = %(from_cart)s",
         {"from_cart": from_cart, "to_cart": to_cart},
     )
 

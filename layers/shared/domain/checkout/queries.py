@@ -208,9 +208,9 @@ def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) ->
                  WHERE status = 'settled' AND settled_at > %(since)s AND cart_id = (SELECT id FROM cart)
                    AND (%(user_id)s::uuid IS NOT NULL OR session_hash = %(session_hash)s))
         SELECT bought.id FROM cart, bought JOIN orders ON orders.id = bought.order_id
-         WHERE NOT EXISTS (SELECT FROM cart_items AS item
+         WHERE NOT EXISTS (SELECT FROM cart_sessions AS item
                             WHERE item.cart_id = cart.id AND item.removed_at IS NULL AND item.created_at > settled_at)
-           AND NOT EXISTS (SELECT FROM cart_items AS item
+           AND NOT EXISTS (SELECT FROM cart_sessions AS item
                             WHERE item.cart_id = cart.id AND item.removed_at > settled_at)
          ORDER BY settled_at DESC, order_number DESC LIMIT 1
         """,
