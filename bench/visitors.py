@@ -8,6 +8,7 @@ from adapters import database
 from bench.scene import DAY, HOUR, Scene, got
 from domain.checkout.refund_order import refund_order
 from tests.support.people import PASSWORD
+from tests.support.selling import SHOP
 from tests.support.shop import SLUG
 from tests.support.world import FORM, form
 
@@ -78,9 +79,7 @@ def buy_as_a_guest(scene: Scene, place: int) -> None:
 
 def give_back(scene: Scene, order_id: UUID, intent_id: str) -> None:
     with scene.watch.over("give money of an order back"):
-        refund_order(
-            database.connection(), order_id, Decimal(20), "Geste", scene.cast.admin, "dev", scene.now
-        )
+        refund_order(database.connection(), order_id, Decimal(20), "Geste", scene.cast.admin, SHOP, scene.now)
     scene.world.stripe.dashboard.refund(intent_id, 1000)
     scene.hears("hear of a refund made by hand", "charge.refunded")
 

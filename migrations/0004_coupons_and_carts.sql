@@ -65,38 +65,14 @@ CREATE TABLE cart_sessions (
 );
 CREATE INDEX cart_sessions_of_cart ON cart_sessions (cart_id) WHERE removed_at IS NULL;
 
--- The owner's cart of sessions.
-CREATE FUNCTION find_cart(owner_id uuid, owner_session bytea) RETURNS uuid STABLE LANGUAGE plpgsql AS
+-- The owner's cart of a product.
+CREATE FUNCTION find_cart(sold product, owner_id uuid, owner_session bytea) RETURNS uuid STABLE LANGUAGE plpgsql AS
 $$
 BEGIN
     IF owner_id IS NOT NULL THEN
-        RETURN (SELECT id FROM carts WHERE user_id = owner_id AND product = 'tutoring');
+        RETURN (SELECT id FROM carts WHERE user_id = owner_id AND product = sold);
     END IF;
-    RETURN (SELECT id FROM carts WHERE session_hash = owner_session AND product = 'tutoring');
-END
-$$;
-
--- Neither of the next two waits for the disk: should PostgreSQL crash, carts and holds of its last half second are
--- gone together, and a hold lives fifteen minutes anyway. Whatever is paid waits, and takes all before it along.
-
--- The owner's cart, created when missing, one version further, locked until the transaction ends.
-CREATE FUNCTION open_cart(new_id uuid, owner_id uuid, owner_session bytea, at timestamptz) RETURNS uuid
-    VOLATILE LANGUAGE plpgsql AS
-$$
-DECLARE
-    cart uuid;
-BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
-    IF owner_id IS NOT NULL THEN
-        INSERT INTO carts (id, user_id, version, created_at, updated_at) VALUES (new_id, owner_id, 1, at, at)
-        ON CONFLICT (user_id, product) DO UPDATE SET version = carts.version + 1, updated_at = at
-        RETURNING id INTO cart;
-    ELSE
-        INSERT INTO carts (id, session_hash, version, created_at, updated_at) VALUES (new_id, owner_session, 1, at, at)
-        ON CONFLICT (session_hash, product) DO UPDATE SET version = carts.version + 1, updated_at = at
-        RETURNING id INTO cart;
-    END IF;
-    RETURN cart;
+    RETURN (SELECT id FROM carts WHERE session_hash = owner_session AND product = sold);
 END
 $$;
 
@@ -105,6 +81,8 @@ $$;
 -- had; one row of nulls when the cart has changed. Without a version the cart is made.
 -- Who claims one time waits for nobody while holding something others could want, so nothing needs to be locked
 -- first; who claims several, or clears expired holds out of the way, locks the tutors, in order.
+-- It does not wait for the disk: should PostgreSQL crash, carts and holds of its last half second are gone together, and
+-- a hold lives fifteen minutes anyway. Whatever is paid waits, and takes all before it along.
 CREATE FUNCTION put_in_cart(
     cart uuid, expected_version integer, owner_id uuid, owner_session bytea, wanted jsonb, replaced jsonb,
     expires_at timestamptz, at timestamptz)

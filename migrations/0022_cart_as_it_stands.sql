@@ -1,5 +1,5 @@
--- A cart as it is read from now on, beside `read_cart` (0010), which the code before goes on calling. What it no longer
--- says is whether a lapsed hold is lost: the engine that offers times judges that (domain/cart/standing.py).
+-- A cart as it is read. It does not say whether a lapsed hold is lost: the engine that offers times judges that
+-- (domain/cart/standing.py).
 
 -- Whether a student already has a session then. A guest has none.
 CREATE FUNCTION has_session_during(student uuid, starts timestamptz, ends timestamptz) RETURNS boolean

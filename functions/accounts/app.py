@@ -6,7 +6,8 @@ from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_once
-from adapters.settings import environment, max_holds
+from adapters.selling import shop
+from adapters.settings import environment
 from adapters.throttling import counting_refusals, spend
 from domain.access import password_reset, profile, sign_in
 from domain.access.models import (
@@ -40,7 +41,7 @@ ANY_PASSWORD = ("PASSWORD_TOO_SHORT", "PASSWORD_MISMATCH")
 def post_sign_in(request: Request, body: Credentials) -> Response[SignedIn]:
     visit = Visit(request)
     with counting_refusals(visit, SIGN_IN_FAILURES, _as_written(body.email)):
-        entry = sign_in.sign_in(visit.connection, body, visit.guest, visit.now, max_holds())
+        entry = sign_in.sign_in(visit.connection, shop(), body, visit.guest, visit.now)
     visit.set_cookie(SESSION_COOKIE, entry.answer.session_token, int(SESSION_TTL.total_seconds()))
     if visit.guest and entry.guest_is_gone:
         visit.forget_cookie(CART_COOKIE)

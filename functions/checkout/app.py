@@ -7,15 +7,20 @@ from aws_lambda_powertools.event_handler import Request, Response
 
 from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
-from adapters.settings import environment, max_holds, setting
+from adapters.selling import shop
+from adapters.settings import setting
 from adapters.stripe_payments import stripe_payments
 from adapters.throttling import counting_successes, spend
 from domain.accounts.accounts import SESSION_TTL
 from domain.cart.purchase import count_lapsed
-from domain.checkout import follow_checkout, start_checkout
-from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout
+from domain.checkout import start_checkout
+from domain.checkout.models import CheckoutStarted, EmailCheck, EmailExists
 from domain.idempotency import Keyed
+from domain.products import follow_checkout
 from domain.throttling.limits import CART_ADDS, CHECKOUT_READS, CHECKOUTS, EMAIL_CHECKS
+from domain.tutoring.models import CheckoutState, StartCheckout
+from domain.tutoring.read_request import read_request
+from domain.tutoring.show_checkout import show_checkout
 
 app = create_resolver()
 
@@ -71,14 +76,14 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
             started = start_checkout.start_checkout(
                 visit.connection,
                 stripe_payments(),
+                shop(),
+                "tutoring",
                 visit.buyer,
-                body,
+                read_request(visit.buyer, body),
                 setting("STRIPE_PUBLISHABLE_KEY"),
-                environment(),
                 visit.now,
                 keyed,
                 begun_id,
-                max_holds(),
             )
             return visit.answer(started, 201)
 
@@ -96,22 +101,23 @@ def post_checkout(request: Request, body: StartCheckout) -> Response[CheckoutSta
 def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]:
     visit = Visit(request)
     spend(visit, CHECKOUT_READS)
-    followed = follow_checkout.follow_checkout(
+    answered = follow_checkout.follow_checkout(
         visit.connection,
         stripe_payments(),
+        shop(),
+        "tutoring",
         checkout_id,
         visit.buyers,
         visit.header("x-client-secret"),
-        environment(),
         visit.now,
-        max_holds(),
         signs_in=not visit.only_looks,
     )
-    if followed.entry:
-        visit.set_cookie(SESSION_COOKIE, followed.entry.session.token, int(SESSION_TTL.total_seconds()))
-        if visit.guest and followed.entry.guest_is_gone:
+    if answered.entry:
+        visit.set_cookie(SESSION_COOKIE, answered.entry.session.token, int(SESSION_TTL.total_seconds()))
+        if visit.guest and answered.entry.guest_is_gone:
             visit.forget_cookie(CART_COOKIE)
-    return visit.answer(followed.state, retry_after=followed.retry_after)
+    state = show_checkout(visit.connection, answered.followed, answered.session_token)
+    return visit.answer(state, retry_after=answered.followed.retry_after)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters import database
 from adapters.jobs import job, logger, report, run_time
-from adapters.settings import environment
+from adapters.selling import shop
 from adapters.stripe_payments import stripe_payments
 from domain.checkout.reconcile import reconcile
 from domain.payments import disputes, orphans
@@ -24,7 +24,7 @@ ENOUGH_FOR_ONE_MS = 20_000
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     connection, payments, now = database.connection_for_jobs(), stripe_payments(), run_time(event)
     kept = int(context.get_remaining_time_in_millis() * KEPT_FOR_REFUNDS)
-    compared = reconcile(connection, payments, environment(), now, partial(has_time, context, kept))
+    compared = reconcile(connection, payments, shop(), now, partial(has_time, context, kept))
     for checkout_id, error in compared.failures:
         logger.error("checkout not reconciled", extra={"checkout_id": str(checkout_id), "error": error})
     owed = orphans.owe_orphans(connection, now)

@@ -11,7 +11,7 @@ from adapters.jobs import in_batches, job, report, run_time
 from domain import idempotency
 from domain.access.retention import delete_expired_reset_tokens
 from domain.accounts.retention import delete_expired_sessions
-from domain.cart.retention import delete_idle_guest_carts
+from domain.carts.retention import delete_idle_guest_carts
 from domain.checkout.retention import delete_ended, forget_hashes
 from domain.payments.retention import delete_old_events
 from domain.throttling.allowances import delete_unspent

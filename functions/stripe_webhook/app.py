@@ -9,16 +9,18 @@ from pydantic import BaseModel
 from adapters import database
 from adapters.http import Visit, answers, create_resolver, logger
 from adapters.jobs import metrics
+from adapters.selling import shop
 from adapters.settings import SettingMissing, delivery_enabled, environment
 from adapters.sqs import nudged_queue
 from adapters.stripe_payments import dispute_of, payment_of, read_event, stripe_payments
 from domain.checkout import reconcile
 from domain.checkout.disputed import follow_dispute
-from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds, knows_payment
+from domain.checkout.follow_refunds import follow_refunds, knows_payment
 from domain.checkout.settle import UnknownCheckout, settle
 from domain.errors import Refused
 from domain.payments import inbound, orphans
 from domain.payments.gateway import Payment, PaymentRefused, PaymentsUnavailable
+from domain.payments.made_refunds import begin_reading
 from domain.payments.refunds import count_troubled, pay_refunds
 from domain.webhooks import relay
 
@@ -67,7 +69,7 @@ def follow_payment(visit: Visit, kind: str, payment: Payment) -> None:
     if kind == "payment_intent.processing":
         reconcile.mark_processing(visit.connection, payment)
     elif kind == "payment_intent.canceled":
-        reconcile.note_cancelled(visit.connection, payment, visit.now)
+        reconcile.note_cancelled(visit.connection, payment, shop(), visit.now)
     elif settled_or_orphaned(visit, payment):
         nudge(visit)
 
@@ -77,7 +79,7 @@ def settled_or_orphaned(visit: Visit, payment: Payment) -> bool:
     try:
         if payment.checkout_id is None:
             raise UnknownCheckout
-        settle(visit.connection, payment.checkout_id, payment, environment(), visit.now)
+        settle(visit.connection, payment.checkout_id, payment, shop(), visit.now)
     except UnknownCheckout:
         if orphans.note_orphan(visit.connection, payment, visit.now):
             logger.error("ORPHAN_PAYMENT", extra={"payment_intent_id": payment.intent_id})
@@ -117,9 +119,7 @@ def follow_refunded(visit: Visit, intent_id: str) -> None:
         made = stripe_payments().refunds_of(intent_id)
     except (PaymentsUnavailable, PaymentRefused) as error:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
-    follow_refunds(
-        visit.connection, intent_id, made, reading, payment.received_cents, environment(), visit.now
-    )
+    follow_refunds(visit.connection, intent_id, made, reading, payment.received_cents, shop(), visit.now)
     _, failed = count_troubled(visit.connection, visit.now)
     if failed:
         count("refunds_failed", failed)

@@ -23,7 +23,7 @@ AREAS: Mapping[str, Sequence[str]] = {
     "checkout": ["domain/checkout/*.py"],
     "settlement": [
         "domain/checkout/settle.py",
-        "domain/checkout/sessions.py",
+        "domain/tutoring/book.py",
         "domain/checkout/facts.py",
         "domain/orders/*.py",
     ],

@@ -15,13 +15,14 @@ from domain.accounts.callers import Buyer
 from domain.accounts.passwords import is_password
 from domain.cart.add_items import add_items
 from domain.cart.models import WantedSession
-from domain.checkout.models import CheckoutStarted, StartCheckout
-from domain.checkout.start_checkout import start_checkout
+from domain.checkout.models import CheckoutStarted
+from domain.tutoring.models import StartCheckout
 from local.stripe_double.faults import Kind
 from tests.support.browser import Answer
 from tests.support.guest import Guest
 from tests.support.race import at_once
 from tests.support.rush import session
+from tests.support.selling import start_checkout
 from tests.support.tables import contents
 from tests.support.world import FORM, World, form, toronto, wanted
 
@@ -822,6 +823,5 @@ def started(world: World, guest: Guest, email: str) -> CheckoutStarted:
             buyer,
             StartCheckout.model_validate(form(email)),
             "pk_test",
-            "dev",
             world.clock(),
         )

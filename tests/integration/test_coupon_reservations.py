@@ -12,13 +12,13 @@ import pytest
 
 from adapters.stripe_payments import stripe_payments
 from domain.accounts.callers import Buyer
-from domain.checkout.models import StartCheckout
-from domain.checkout.start_checkout import start_checkout
 from domain.errors import Refused
+from domain.tutoring.models import StartCheckout
 from tests.conftest import Database
 from tests.support.audit import closing_audit
 from tests.support.guest import Guest
 from tests.support.race import at_once, while_locked
+from tests.support.selling import start_checkout
 from tests.support.student import Student
 from tests.support.tables import contents
 from tests.support.world import World, form, toronto, wanted
@@ -330,7 +330,6 @@ def sends(world: World, guest: Guest, url: str) -> str:
                 buyer,
                 StartCheckout.model_validate(form(guest.email)),
                 "pk",
-                "dev",
                 world.clock(),
             ).status
         except Refused as refused:

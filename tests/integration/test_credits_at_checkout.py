@@ -9,16 +9,16 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from adapters.stripe_payments import stripe_payments
-from domain.checkout.models import StartCheckout
 from domain.checkout.settle import settle
-from domain.checkout.start_checkout import start_checkout
 from domain.credits.ledger import Entry, enter
 from domain.errors import Refused
+from domain.tutoring.models import StartCheckout
 from tests.conftest import Database
 from tests.support.audit import closing_audit
 from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once, until_blocked
+from tests.support.selling import SHOP, start_checkout
 from tests.support.student import Student
 from tests.support.tables import contents
 from tests.support.world import FORM, World, toronto, wanted
@@ -290,9 +290,7 @@ def test_a_cart_paid_in_two_tabs_at_once_is_one_order_and_one_debit(
     def pays() -> str:
         with psycopg.connect(database.url, autocommit=True) as connection:
             payments = stripe_payments()
-            return start_checkout(
-                connection, payments, student.buyer, form, "pk", "dev", world.clock()
-            ).status
+            return start_checkout(connection, payments, student.buyer, form, "pk", world.clock()).status
 
     outcomes = []
     for future in at_once(pays, pays, pays):
@@ -318,7 +316,7 @@ def test_credits_taken_while_the_form_is_sent_are_not_spent(
     def sends() -> str:
         with psycopg.connect(database.url, autocommit=True) as connection:
             payments = stripe_payments()
-            started = start_checkout(connection, payments, student.buyer, form, "pk", "dev", world.clock())
+            started = start_checkout(connection, payments, student.buyer, form, "pk", world.clock())
             return started.credits_applied_cad
 
     with psycopg.connect(database.url) as administrator:
@@ -440,7 +438,7 @@ def test_it_goes_back_whole_when_its_credits_were_spent(world: World, course: UU
 
     student.has_credits("5")  # told of again, it is not booked after all
     payment = stripe_payments().find_intent(intent_id)
-    assert settle(world.connection, UUID(student.checkout_id), payment, "dev", world.clock()) is None
+    assert settle(world.connection, UUID(student.checkout_id), payment, SHOP, world.clock()) is None
     assert (world.count("orders"), world.count("appointments"), world.count("refunds")) == (0, 0, 1)
 
 

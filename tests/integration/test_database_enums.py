@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 
+from domain import product
 from domain.access import models as access
 from domain.appointments import models as appointments
 from domain.appointments import sold
@@ -30,7 +31,7 @@ TYPED: dict[str, Any] = {
     "earnings_status": sold.EarningsStatus,
     "item_kind": written.LineKind,
     "order_source": written.OrderSource,
-    "product": written.Product,
+    "product": product.Product,
     "tutor_selection": cart.TutorSelection,
     "appointment_status": appointments.AppointmentStatus,
     "credit_entry_type": ledger.EntryType,

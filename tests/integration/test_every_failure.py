@@ -9,14 +9,15 @@ import pytest
 
 from adapters.stripe_payments import stripe_payments
 from domain.accounts.callers import Buyer
-from domain.checkout.follow_checkout import follow_checkout
 from domain.checkout.settle import settle
+from domain.products.follow_checkout import follow_checkout
 from domain.returns.resolve import resolve
 from local.stripe_double.faults import Kind
 from tests.support.audit import closing_audit
 from tests.support.guest import Guest
 from tests.support.people import account, signed_in
 from tests.support.race import at_once, while_locked
+from tests.support.selling import SHOP
 from tests.support.tables import contents
 from tests.support.world import World, toronto, wanted
 
@@ -360,7 +361,7 @@ def test_stripe_fails(world: World, call: str, fault: Kind) -> None:
 def settles(world: World, guest: Guest) -> UUID | None:
     payment = stripe_payments().find_intent(guest.intent_id)
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
-        return settle(connection, UUID(guest.checkout_id), payment, "dev", world.clock())
+        return settle(connection, UUID(guest.checkout_id), payment, SHOP, world.clock())
 
 
 def asks(world: World, guest: Guest) -> str:
@@ -369,10 +370,11 @@ def asks(world: World, guest: Guest) -> str:
         followed = follow_checkout(
             connection,
             stripe_payments(),
+            SHOP,
+            "tutoring",
             UUID(guest.checkout_id),
             [Buyer.guest(cookie)],
             None,
-            "dev",
             world.clock(),
         )
-    return followed.state.status
+    return followed.followed.status

@@ -19,18 +19,19 @@ import pytest
 
 from adapters.stripe_payments import stripe_payments
 from domain.accounts.callers import Buyer
-from domain.checkout.models import StartCheckout
+from domain.checkout.follow_refunds import follow_refunds
 from domain.checkout.reconcile import reconcile
-from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
 from domain.checkout.settle import settle
-from domain.checkout.start_checkout import start_checkout
 from domain.errors import Refused
+from domain.payments.made_refunds import begin_reading
+from domain.tutoring.models import StartCheckout
 from tests.support.audit import closing_audit
 from tests.support.booked_student import BookedStudent
 from tests.support.guest import Guest
 from tests.support.people import account, sign_in
 from tests.support.race import at_once, while_locked
 from tests.support.rush import HELD, adds, guest, rush, session
+from tests.support.selling import SHOP, start_checkout
 from tests.support.world import World, form, toronto, wanted
 
 NINE = toronto(20, 9)
@@ -79,7 +80,7 @@ class Shop:
         with psycopg.connect(self.url, autocommit=True) as connection:
             try:
                 started = start_checkout(
-                    connection, stripe_payments(), buyer, filled, "pk", "dev", self.world.clock()
+                    connection, stripe_payments(), buyer, filled, "pk", self.world.clock()
                 )
             except Refused as refused:
                 return refused.code
@@ -88,7 +89,7 @@ class Shop:
     def settles(self, who: Guest) -> UUID | None:
         payment = stripe_payments().find_intent(who.intent_id)
         with psycopg.connect(self.url, autocommit=True) as connection:
-            return settle(connection, UUID(who.checkout_id), payment, "dev", self.world.clock())
+            return settle(connection, UUID(who.checkout_id), payment, SHOP, self.world.clock())
 
     def sees_refunds(self, who: Guest) -> None:
         """What the webhook does with an event about a refund."""
@@ -97,12 +98,12 @@ class Shop:
             reading = begin_reading(connection, who.intent_id)
             made = stripe_payments().refunds_of(who.intent_id)
             received, now = payment.received_cents, self.world.clock()
-            follow_refunds(connection, who.intent_id, made, reading, received, "dev", now)
+            follow_refunds(connection, who.intent_id, made, reading, received, SHOP, now)
 
     def reconciles(self) -> dict[Any, int]:
         with psycopg.connect(self.url, autocommit=True) as connection:
             now = self.world.clock()
-            return reconcile(connection, stripe_payments(), "dev", now, lambda: True).outcomes
+            return reconcile(connection, stripe_payments(), SHOP, now, lambda: True).outcomes
 
 
 type Row = Callable[[Shop], None]

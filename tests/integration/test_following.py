@@ -5,7 +5,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from domain.checkout import follow_checkout, queries
+from domain.checkout import follow, queries
 from tests.conftest import Database
 from tests.support.browser import Browser
 from tests.support.guest import Guest
@@ -67,7 +67,7 @@ def test_whoever_asks_it_is_one_question(world: World, guest: Guest) -> None:
 def test_of_many_at_once_one_asks(world: World, guest: Guest, configured: Database) -> None:
     def claims() -> bool:
         with psycopg.connect(configured.url, autocommit=True) as connection:
-            pause = follow_checkout.QUESTION_PAUSE
+            pause = follow.QUESTION_PAUSE
             claimed = queries.claim_question(connection, UUID(guest.checkout_id), world.clock(), pause)
             return claimed.fetchone() is not None
 

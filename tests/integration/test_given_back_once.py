@@ -22,6 +22,7 @@ from domain.returns.resolve import resolve
 from local.stripe_double.errors import StripeError
 from tests.support.audit import closing_audit
 from tests.support.guest import Guest
+from tests.support.selling import SHOP
 from tests.support.student import Student
 from tests.support.tables import nothing_written
 from tests.support.world import World, toronto, wanted
@@ -141,7 +142,7 @@ class Order:
         admin_id = self.admin.user_id
         assert admin_id
         refund_order(
-            self.world.connection, self.id, Decimal("20.00"), "Geste", admin_id, "dev", self.world.clock()
+            self.world.connection, self.id, Decimal("20.00"), "Geste", admin_id, SHOP, self.world.clock()
         )
 
     def dashboard(self) -> None:

@@ -13,11 +13,12 @@ import pytest
 
 from adapters import stripe_payments
 from domain.accounts.callers import find_person
-from domain.checkout.follow_checkout import follow_checkout
 from domain.checkout.settle import settle
+from domain.products.follow_checkout import follow_checkout
 from tests.support.contract import BOOKING_CREATED, envelope, faults, recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once, while_locked
+from tests.support.selling import SHOP
 from tests.support.tables import contents
 from tests.support.world import FORM, World, form, toronto, wanted
 
@@ -531,12 +532,13 @@ def test_two_status_calls_at_the_same_time_open_one_session(world: World, guest:
             return follow_checkout(
                 connection,
                 stripe_payments.stripe_payments(),
+                SHOP,
+                "tutoring",
                 UUID(guest.checkout_id),
                 [],
                 guest.client_secret,
-                "dev",
                 world.clock(),
-            ).state.session_token
+            ).session_token
 
     with while_locked(url, "SELECT FROM checkouts FOR UPDATE", 2) as let_go:
         one, other, _ = at_once(asks, asks, let_go)
@@ -628,7 +630,7 @@ def test_webhooks_and_status_calls_at_the_same_time_book_once(world: World, gues
 
     def hear_of_it(_: int) -> UUID | None:
         with psycopg.connect(url, autocommit=True) as connection:
-            return settle(connection, UUID(guest.checkout_id), payment, "dev", world.clock())
+            return settle(connection, UUID(guest.checkout_id), payment, SHOP, world.clock())
 
     orders = {future.result() for future in at_once(*(partial(hear_of_it, n) for n in range(6)))}
     assert orders == {row["id"] for row in world.rows("SELECT id FROM orders")}

@@ -14,13 +14,13 @@ from adapters.idempotency import KeyedRequest
 from adapters.stripe_payments import stripe_payments
 from domain import idempotency
 from domain.accounts.callers import Buyer
-from domain.checkout.models import StartCheckout
-from domain.checkout.start_checkout import start_checkout
 from domain.idempotency import LEASE
+from domain.tutoring.models import StartCheckout
 from tests.conftest import Database
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import Answer, Browser
 from tests.support.guest import Guest
+from tests.support.selling import start_checkout
 from tests.support.shop import Shop
 from tests.support.world import World, form
 
@@ -271,7 +271,6 @@ class TestCheckout:
                 Buyer.guest(buyer.browser.cookies["__Host-cart_session_id"]),
                 StartCheckout.model_validate(form(buyer.email)),
                 "pk_test",
-                "dev",
                 shop.world.clock(),
                 request,
             )

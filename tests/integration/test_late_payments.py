@@ -21,6 +21,7 @@ from tests.support.browser import CONTEXT, hurried
 from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once
+from tests.support.selling import SHOP
 from tests.support.tables import contents
 from tests.support.world import World, toronto, wanted
 
@@ -130,7 +131,7 @@ def test_the_oldest_that_was_never_asked_about_is_asked_about_first(
 
     turns = iter([True, False])
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
-        reconcile(connection, stripe_payments(), "dev", world.clock(), lambda: next(turns))
+        reconcile(connection, stripe_payments(), SHOP, world.clock(), lambda: next(turns))
 
     assert rows(world, "SELECT id FROM checkouts WHERE asked_at IS NOT NULL") == [(older,)]
 
@@ -244,7 +245,7 @@ def test_stripe_says_itself_that_an_intent_was_cancelled(world: World, buyer: Gu
 
 def reconciles(world: World) -> Reconciled:
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
-        return reconcile(connection, stripe_payments(), "dev", world.clock(), lambda: True)
+        return reconcile(connection, stripe_payments(), SHOP, world.clock(), lambda: True)
 
 
 # --- Orphans ------------------------------------------------------------------------------------------------
@@ -691,7 +692,7 @@ def test_a_checkout_that_somebody_is_asking_about_is_left_to_them(world: World, 
 def test_what_is_said_of_an_intent_that_was_replaced_closes_nothing(world: World, buyer: Guest) -> None:
     before = contents(world.connection)
 
-    note_closed(world.connection, UUID(buyer.checkout_id), "pi_another", world.clock())
-    note_closed(world.connection, uuid4(), buyer.intent_id, world.clock())
+    note_closed(world.connection, UUID(buyer.checkout_id), "pi_another", SHOP, world.clock())
+    note_closed(world.connection, uuid4(), buyer.intent_id, SHOP, world.clock())
 
     assert contents(world.connection) == before

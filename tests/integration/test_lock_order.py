@@ -25,6 +25,7 @@ from tests.support.delivering import Fact
 from tests.support.guest import Guest
 from tests.support.race import at_once, until_blocked, while_locked
 from tests.support.school import School
+from tests.support.selling import SHOP
 from tests.support.world import MONDAY_NOON, World, toronto, wanted
 
 NOW = MONDAY_NOON
@@ -103,7 +104,7 @@ def test_expired_holds_are_cleared_by_start(school: School, database: Database) 
 def settles(guest: Guest) -> UUID | None:
     payment = stripe_payments().find_intent(guest.intent_id)
     with psycopg.connect(guest.world.connection.info.dsn, autocommit=True) as connection:
-        return settle(connection, UUID(guest.checkout_id), payment, "dev", guest.world.clock())
+        return settle(connection, UUID(guest.checkout_id), payment, SHOP, guest.world.clock())
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from adapters import database
 from adapters.stripe_payments import stripe_payments
 from domain.accounts.callers import Buyer
 from domain.cart.change_cart import remove_item
-from domain.checkout.models import StartCheckout
 from domain.checkout.reconcile import reconcile
 from domain.checkout.settle import settle
-from domain.checkout.start_checkout import start_checkout
 from domain.errors import Refused
+from domain.tutoring.models import StartCheckout
 from tests.support.audit import closing_audit
 from tests.support.guest import Guest
 from tests.support.race import at_once, while_locked
+from tests.support.selling import SHOP, start_checkout
 from tests.support.world import World, form, toronto, wanted
 
 TEN = toronto(20, 10)
@@ -56,22 +56,18 @@ class Race:
         filled = StartCheckout.model_validate(form(self.guest.email))
         start = partial(start_checkout, payments=stripe_payments(), buyer=self.buyer, form=filled)
         return self._alone(
-            lambda connection: (
-                start(connection, publishable_key="pk", environment="dev", now=self.now).payment_intent_id
-            )
+            lambda connection: start(connection, publishable_key="pk", now=self.now).payment_intent_id
         )
 
     def settles(self) -> str:
         """What the webhook does."""
         payment = stripe_payments().find_intent(self.guest.intent_id)
         checkout_id = UUID(self.guest.checkout_id)
-        return self._alone(lambda connection: settle(connection, checkout_id, payment, "dev", self.now))
+        return self._alone(lambda connection: settle(connection, checkout_id, payment, SHOP, self.now))
 
     def reconciles(self) -> str:
         return self._alone(
-            lambda connection: (
-                reconcile(connection, stripe_payments(), "dev", self.now, lambda: True).failures
-            )
+            lambda connection: reconcile(connection, stripe_payments(), SHOP, self.now, lambda: True).failures
         )
 
     @property

@@ -28,6 +28,7 @@ from domain.checkout.refund_order import refund_order
 from domain.errors import Refused
 from local.stripe_double.errors import StripeError
 from tests.support.guest import Guest
+from tests.support.selling import SHOP
 from tests.support.student import Student
 from tests.support.world import MONDAY_NOON, World, toronto, wanted
 
@@ -214,7 +215,7 @@ class History:
                     Decimal(amount),
                     "Geste",
                     admin_id,
-                    "dev",
+                    SHOP,
                     self.world.clock(),
                 ),
             )

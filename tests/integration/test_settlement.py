@@ -28,6 +28,7 @@ from tests.support.guest import Guest
 from tests.support.race import at_once, while_locked
 from tests.support.rush import HELD, adds, no_deadlock, rush, session
 from tests.support.rush import guest as somebody
+from tests.support.selling import SHOP
 from tests.support.tables import contents, nothing_written
 from tests.support.wire import counted
 from tests.support.world import World, toronto, wanted
@@ -1155,7 +1156,7 @@ def test_ten_sessions_are_settled_in_few_round_trips(
     payment = stripe_payments().find_intent(guest.intent_id)
     with counted(database) as wire, psycopg.connect(wire.url, autocommit=True) as connection:
         wire.reset()
-        settle(connection, UUID(guest.checkout_id), payment, "dev", world.clock())
+        settle(connection, UUID(guest.checkout_id), payment, SHOP, world.clock())
 
     assert world.count("appointments") == 10
     assert wire.round_trips <= (8 if held else 8 + len(sessions))  # measured: 6 and 17
@@ -1165,7 +1166,7 @@ def settles(world: World, guest: Guest) -> UUID | None:
     """What the webhook and the status call do, on a connection of its own."""
     payment: Payment = stripe_payments().find_intent(guest.intent_id)
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
-        return settle(connection, UUID(guest.checkout_id), payment, "dev", world.clock())
+        return settle(connection, UUID(guest.checkout_id), payment, SHOP, world.clock())
 
 
 def pays_refunds(world: World) -> tuple[int, int]:

@@ -23,14 +23,13 @@ from domain.cart.change_cart import remove_item
 from domain.cart.merge_carts import meet, merge
 from domain.cart.models import CartView, WantedSession
 from domain.cart.view_cart import view_cart
-from domain.checkout.models import StartCheckout
 from domain.checkout.queries import lock_cart_of
 from domain.checkout.settle import settle
-from domain.checkout.start_checkout import start_checkout
 from domain.checkout.withdraw import hand_over
 from domain.errors import Refused
 from domain.ids import new_secret
 from domain.payments.gateway import Payment
+from domain.tutoring.models import StartCheckout
 from local.postgres import Server
 from tests.conftest import Database
 from tests.support.people import EMAIL, PASSWORD, account, hashed
@@ -45,6 +44,7 @@ from tests.support.rush import (
     session,
     sessions_without_their_hold,
 )
+from tests.support.selling import SHOP, start_checkout
 from tests.support.world import MONDAY_NOON, World, form, toronto
 
 NOW = MONDAY_NOON
@@ -80,7 +80,7 @@ class Door:
         def visit(connection: Connection[Any]) -> str:
             form = Credentials.model_validate({"email": email, "password": password})
             try:
-                sign_in(connection, form, guest, NOW)
+                sign_in(connection, SHOP, form, guest, NOW)
             except Refused as refused:
                 return refused.code
             return ENTERED
@@ -255,7 +255,7 @@ def pays(door: Door, email: str = "autre@exemple.ca") -> tuple[UUID, Payment]:
 
 def settles(checkout_id: UUID, payment: Payment) -> Visit[str]:
     def visit(connection: Connection[Any]) -> str:
-        return "booked" if settle(connection, checkout_id, payment, "dev", NOW) else "returned"
+        return "booked" if settle(connection, checkout_id, payment, SHOP, NOW) else "returned"
 
     return visit
 
@@ -338,7 +338,7 @@ def test_a_checkout_of_the_guest_s_cart_started_meanwhile_is_withdrawn_or_refuse
     def starts(connection: Connection[Any]) -> str:
         body = StartCheckout.model_validate(form("autre@exemple.ca"))
         try:
-            start_checkout(connection, stripe_payments(), door.guest, body, "pk_test", "dev", NOW)
+            start_checkout(connection, stripe_payments(), door.guest, body, "pk_test", NOW)
         except Refused as refused:
             return refused.code
         return "started"
@@ -358,7 +358,7 @@ def test_a_checkout_of_the_guest_s_cart_started_meanwhile_is_withdrawn_or_refuse
 def test_a_session_opened_with_the_old_password_does_not_outlive_its_change(door: Door) -> None:
     """The sign-in has verified the old password and waits for its cart while the password is changed."""
     door.hold(door.guest, 9)
-    sign_in(door.connection, credentials(), None, NOW)
+    sign_in(door.connection, SHOP, credentials(), None, NOW)
     change = PasswordChange.model_validate(
         {"current_password": PASSWORD, "password": NEW_PASSWORD, "password_confirmation": NEW_PASSWORD}
     )

@@ -13,11 +13,12 @@ from psycopg import Connection
 from adapters.stripe_payments import stripe_payments
 from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, reactivate
-from domain.checkout.owed_again import owe_again
+from domain.checkout.follow_refunds import follow_refunds
 from domain.checkout.refund_order import refund_order
-from domain.checkout.refunded_elsewhere import begin_reading, follow_refunds
 from domain.payments.gateway import Payment, Payments
+from domain.payments.made_refunds import begin_reading
 from domain.payments.orphans import note_orphan, owe_orphans
+from domain.payments.owed_again import owe_again
 from domain.payments.refunds import pay_refunds
 from domain.returns.bring_in_line import bring_in_line
 from domain.returns.queries import drop_dead_beyond
@@ -31,6 +32,7 @@ from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.race import at_once, until_blocked
 from tests.support.rush import no_deadlock
+from tests.support.selling import SHOP
 from tests.support.student import Student
 from tests.support.world import World, toronto, wanted
 
@@ -202,7 +204,7 @@ def test_an_administrator_s_refund_sent_back_and_made_by_hand_ends_the_alarm(
     hear(world)
     admin = world.school.user("chef@exemple.ca", "admin")
     [order] = world.rows("SELECT id FROM orders")
-    refund_order(world.connection, order["id"], Decimal("20.00"), "Geste", admin, "dev", world.clock())
+    refund_order(world.connection, order["id"], Decimal("20.00"), "Geste", admin, SHOP, world.clock())
     hear(world)
     [ours] = world.stripe.all("refund")
     world.stripe.dashboard.settle_refund(ours["id"], "fail")
@@ -229,7 +231,7 @@ def test_an_administrator_s_refund_tells_which_sessions_it_pays_back(world: Worl
     [appointment] = world.rows("SELECT id::text FROM appointments WHERE start_datetime = %s", TWELVE)
 
     refund_order(
-        world.connection, order["id"], Decimal("20.00"), "Geste", admin, "dev", world.clock(), [line["id"]]
+        world.connection, order["id"], Decimal("20.00"), "Geste", admin, SHOP, world.clock(), [line["id"]]
     )
 
     [told] = [event["payload"] for event in recorded(world) if event["type"] == "order.refunded"]
@@ -282,7 +284,7 @@ def test_a_lost_session_s_refund_sent_back_and_asked_for_again_by_an_administrat
         Decimal("45.00"),
         "Encore",
         admin,
-        "dev",
+        SHOP,
         world.clock(),
         [line["id"]],
     )
@@ -356,7 +358,7 @@ def test_a_reading_that_began_before_another_was_applied_changes_nothing(world: 
     world.stripe.dashboard.settle_refund(refund["id"], "fail")
     hear(world)
 
-    follow_refunds(world.connection, student.intent_id, stale, old, 4500, "dev", world.clock())
+    follow_refunds(world.connection, student.intent_id, stale, old, 4500, SHOP, world.clock())
 
     assert the_order(world) == ("paid", "0.00")
     assert hear(world)["refunds_failed"] == 0
@@ -372,7 +374,7 @@ def test_the_newest_reading_is_applied(world: World, course: UUID) -> None:
     made = stripe_payments().refunds_of(student.intent_id)
 
     reading = begin_reading(world.connection, student.intent_id)
-    follow_refunds(world.connection, student.intent_id, made, reading, 4500, "dev", world.clock())
+    follow_refunds(world.connection, student.intent_id, made, reading, 4500, SHOP, world.clock())
 
     [row] = world.rows("SELECT drawn, applied FROM refund_readings")
     assert row["drawn"] == row["applied"] == reading

@@ -13,6 +13,7 @@ from functions.payment_reconciliation import app as payment_reconciliation
 from tests.support.browser import hurried
 from tests.support.guest import Guest
 from tests.support.people import PASSWORD, hashed, sign_in
+from tests.support.selling import SHOP
 from tests.support.student import Student
 from tests.support.tables import nothing_written
 from tests.support.world import FORM, World, toronto, wanted
@@ -329,10 +330,10 @@ def test_an_intent_that_cannot_be_paid_any_more_frees_all_that_its_checkout_kept
     [checkout] = world.rows("SELECT id, payment_intent_id AS intent FROM checkouts")
     assert (len(held(world)), reserved(world, student)) == (2, (1, "20.00"))
 
-    note_closed(world.connection, checkout["id"], "pi_of_another", world.clock())
+    note_closed(world.connection, checkout["id"], "pi_of_another", SHOP, world.clock())
     assert (statuses(world), len(held(world)), reserved(world, student)) == ([status], 2, (1, "20.00"))
 
-    note_closed(world.connection, checkout["id"], checkout["intent"], world.clock())
+    note_closed(world.connection, checkout["id"], checkout["intent"], SHOP, world.clock())
     assert (statuses(world), held(world), reserved(world, student)) == (["cancelled"], [], (0, "0.00"))
     assert world.rows("SELECT intent_closed_at, buyer FROM checkouts") == [
         {"intent_closed_at": world.clock(), "buyer": None}

@@ -20,7 +20,7 @@ OWNERS: Mapping[str, str] = {
     "availability_rules": "scheduling",
     "calendar_feeds": "appointments",
     "cart_sessions": "cart",
-    "carts": "cart",
+    "carts": "carts",
     "checkouts": "checkout",
     "coupon_redemptions": "coupons",
     "coupon_reservations": "coupons",

@@ -15,6 +15,7 @@ from tests.support.booked_student import BookedStudent
 from tests.support.browser import CONTEXT
 from tests.support.guest import Guest
 from tests.support.people import account, sign_in
+from tests.support.selling import SHOP
 from tests.support.world import World, toronto, wanted
 
 TEN, TWO = toronto(20, 10), toronto(22, 14)
@@ -145,7 +146,7 @@ def refunding_an_order(shop: Shop) -> Ready:
     assert admin
 
     def refunds() -> Decimal:
-        refund_order(shop.world.connection, order, Decimal("20.00"), "Geste", admin, "dev", shop.now)
+        refund_order(shop.world.connection, order, Decimal("20.00"), "Geste", admin, SHOP, shop.now)
         return Decimal(shop.world.rows("SELECT refunded_cad FROM orders")[0]["refunded_cad"])
 
     return "refunds", refunds, Decimal("20.00")

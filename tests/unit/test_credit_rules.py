@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import money
-from domain.cart.cart import Cart, CartItem
-from domain.checkout.snapshot import MINIMUM_CHARGE, WantedCredits, apply_credits, quote
+from domain.checkout.quote import MINIMUM_CHARGE, WantedCredits, apply_credits, quote
 from domain.coupons.coupons import Coupon
 from domain.errors import Refused
 
@@ -47,12 +46,6 @@ def test_the_card_pays_nothing_or_what_it_can_be_charged(
     assert credits == min(most, total) or card == MINIMUM_CHARGE  # no less than was wanted, but for the card
 
 
-def item(price: Decimal) -> CartItem:
-    return CartItem(
-        *(uuid4(), uuid4(), "Français", uuid4(), "Mme Roy", "explicit", NOW, 60, price, NOW, True, False)
-    )
-
-
 @given(
     prices=st.lists(st.integers(1, 20_000).map(money.from_cents), min_size=1, max_size=6),
     percent=st.none() | st.integers(1, 10_000).map(money.from_cents),
@@ -62,17 +55,19 @@ def item(price: Decimal) -> CartItem:
 def test_both_parts_of_every_session_add_up(
     prices: list[Decimal], percent: Decimal | None, wanted: WantedCredits, available: Decimal
 ) -> None:
-    coupon = None if percent is None else Coupon(uuid4(), "X", "percent", percent, None, None, None, 0, True)
-    cart = Cart(uuid4(), 1, coupon, [item(price) for price in prices], available)
+    coupon = Coupon(uuid4(), "X", "percent", percent, None, None, None, 0, True) if percent else None
+    discount = coupon.discount_on(sum(prices, money.ZERO)) if coupon else money.ZERO
     try:
-        priced = quote(cart, {line.tutor_id: Decimal(30) for line in cart.items}, wanted, NOW)
+        priced = quote(prices, money.allocate(discount, prices), wanted, available)
     except Refused:
         return
 
-    assert sum(line.credit_share_cad for line in priced.items) == priced.credits_applied_cad
-    assert sum(line.card_share_cad for line in priced.items) == priced.card_cad
+    assert priced.subtotal_cad == sum(prices)
+    assert priced.discount_cad == discount == sum(line.discount_share_cad for line in priced.lines)
+    assert sum(line.credit_share_cad for line in priced.lines) == priced.credits_applied_cad
+    assert sum(line.card_share_cad for line in priced.lines) == priced.card_cad
     assert money.from_cents(priced.amount_cents) == priced.card_cad
-    for line in priced.items:
+    for line in priced.lines:
         assert line.credit_share_cad >= 0
         assert line.card_share_cad >= 0
         if priced.total_cad:  # in proportion, to the cent
@@ -90,7 +85,7 @@ def test_both_parts_of_every_session_add_up(
     ],
 )
 def test_credits_are_shared_like_a_discount(prices: list[str], credits: str, shares: list[str]) -> None:
-    cart = Cart(uuid4(), 1, None, [item(Decimal(price)) for price in prices], Decimal("500.00"))
-    priced = quote(cart, {line.tutor_id: Decimal(30) for line in cart.items}, Decimal(credits), NOW)
+    free = [money.ZERO] * len(prices)
+    priced = quote([Decimal(price) for price in prices], free, Decimal(credits), Decimal("500.00"))
 
-    assert [str(line.credit_share_cad) for line in priced.items] == shares
+    assert [str(line.credit_share_cad) for line in priced.lines] == shares

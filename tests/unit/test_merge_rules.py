@@ -14,7 +14,7 @@ from domain.accounts.callers import Buyer
 from domain.cart.cart import Cart, CartItem, TutorSelection
 from domain.cart.merge_carts import Meeting
 from domain.checkout.checkout import Checkout
-from domain.checkout.sign_in_buyer import _guests
+from domain.products.sign_in_buyer import _guests
 from tests.support.world import toronto
 
 ROY, CARON = uuid4(), uuid4()

@@ -28,13 +28,14 @@ from domain.cart.change_cart import apply_coupon, remove_item
 from domain.cart.models import WantedSession
 from domain.cart.view_cart import view_cart
 from domain.catalog.browse import free_slots
-from domain.checkout.follow_checkout import follow_checkout
-from domain.checkout.models import CheckoutStarted, StartCheckout
-from domain.checkout.start_checkout import start_checkout
+from domain.checkout.models import CheckoutStarted
 from domain.clock import TORONTO
 from domain.errors import Refused
+from domain.products.follow_checkout import follow_checkout
+from domain.tutoring.models import StartCheckout
 from tests.support.life.mortal import at_risk
 from tests.support.life.school import COUPONS, Faculty
+from tests.support.selling import SHOP, start_checkout
 from tests.support.world import FORM, World, form
 
 MINUTES_AWAKE = 16 * 60
@@ -171,7 +172,6 @@ class People:
             person.buyer,
             StartCheckout.model_validate(asked),
             "pk",
-            "dev",
             self._now,
         )
         self._tally["checkouts"] += 1
@@ -214,10 +214,11 @@ class People:
             follow_checkout(
                 database.connection(),
                 stripe_payments(),
+                SHOP,
+                "tutoring",
                 started.checkout_id,
                 [person.buyer],
                 started.client_secret,
-                "dev",
                 self._now,
             )
 

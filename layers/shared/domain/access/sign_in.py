@@ -14,12 +14,12 @@ from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
 from domain.accounts.passwords import hash_password, is_outdated, is_password
-from domain.cart.cart import MAX_HOLDS
 from domain.checkout.queries import end_sign_ins, forget_guests
-from domain.checkout.take_over_cart import take_over_cart
+from domain.checkout.sale import Shop
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint
+from domain.products.take_over_carts import take_over_carts
 from domain.transactions import retried_on_deadlock
 
 TRIES = 2
@@ -35,12 +35,12 @@ class Entry:
 
 def sign_in(
     connection: Connection[Any],
+    shop: Shop,
     form: Credentials,
     guest: Buyer | None,
     now: datetime,
-    max_holds: int = MAX_HOLDS,
 ) -> Entry:
-    """Open a session for who knows the password, and give a student's account the guest's cart (§5.3).
+    """Open a session for who knows the password, and give a student's account the guest's carts (§5.3).
 
     An unknown e-mail and a wrong password are one answer and take one time. Refuses with EMAIL_INVALID,
     INVALID_CREDENTIALS.
@@ -52,7 +52,7 @@ def sign_in(
         if identity is None or not known or not _person(identity).may_enter:
             break
         renewed_hash = hash_password(password) if is_outdated(identity.password_hash or "") else None
-        session = _enter(connection, identity, renewed_hash, guest, now, max_holds)
+        session = _enter(connection, shop, identity, renewed_hash, guest, now)
         if session:
             answer = SignedIn(
                 user=view_profile(connection, identity.id),
@@ -84,16 +84,16 @@ def sign_out(connection: Connection[Any], session_token: str | None, now: dateti
 @retried_on_deadlock
 def _enter(
     connection: Connection[Any],
+    shop: Shop,
     identity: Identity,
     renewed_hash: str | None,
     guest: Buyer | None,
     now: datetime,
-    max_holds: int,
 ) -> OpenSession | None:
     """In one transaction: the cart and the session; None, and nothing done, when the password is another now."""
     with connection.transaction():
         if guest and _person(identity).may_book:
-            take_over_cart(connection, guest, identity.id, now, max_holds)
+            take_over_carts(connection, shop, guest, identity.id, now)
         if not queries.lock_identity(connection, identity.id, identity.password_hash).fetchone():
             raise Rollback
         if renewed_hash:

@@ -15,6 +15,7 @@ from domain.cart.cart import MAX_HOLDS, Cart, CartItem
 from domain.cart.models import CartView, WantedSession
 from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart, no_cart
+from domain.carts import carts
 from domain.catalog.timetable import COLUMNS, Timetable, collect
 from domain.errors import Refused
 from domain.ids import new_id
@@ -81,8 +82,8 @@ def _add_undisturbed(
     """The same while the cart is locked, so that no other tab changes it or takes its holds again."""
     with connection.transaction():
         if buyer == newcomer:
-            queries.create_cart(connection, buyer, now)
-        queries.lock_cart(connection, buyer)
+            carts.create_cart(connection, "tutoring", buyer, now)
+        carts.lock_cart(connection, "tutoring", buyer)
         added = _add(connection, buyer, newcomer, wanted, now, max_holds, undisturbed=True)
         if added is None:
             raise LookupError("a locked cart changed")

@@ -12,6 +12,7 @@ from domain.cart.cart import Cart
 from domain.cart.models import CartView
 from domain.cart.standing import judged
 from domain.cart.view_cart import empty_view, find_cart, the_cart
+from domain.carts import carts
 from domain.coupons.coupons import find_coupon
 from domain.errors import Refused
 from domain.scheduling import claims
@@ -23,7 +24,7 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
     Refuses with ITEM_NOT_FOUND what was never in the buyer's cart, whoever's it is.
     """
     with connection.pipeline(), connection.transaction():
-        cart_answer = queries.lock_cart(connection, buyer)
+        cart_answer = carts.lock_cart(connection, "tutoring", buyer)
         found = queries.find_item(connection, buyer, item_id)
         cart, item = cart_answer.fetchone(), found.fetchone()
         if cart is None or item is None:
@@ -31,7 +32,7 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
         if item[0] is None:
             queries.remove_items(connection, [item_id], now)
             claims.release(connection, [item_id])
-            queries.advance_version(connection, cart[0], now)
+            carts.advance_version(connection, cart[0], now)
         cart = the_cart(queries.read_cart(connection, buyer, now))
         return CartView.of(judged(connection, cart, now), now)
 
@@ -43,11 +44,11 @@ def apply_coupon(
 
     Without a cart, one is made for `newcomer`, as when sessions are added. Refuses with COUPON_INVALID and the reason.
     """
-    coupon = find_coupon(connection, buyer, code, now)
+    coupon = find_coupon(connection, "tutoring", buyer, code, now)
     with connection.pipeline(), connection.transaction():
         owner, cart = buyer, _with_coupon(connection, buyer, coupon.id, now)
         if cart is None:
-            queries.create_cart(connection, newcomer, now)
+            carts.create_cart(connection, "tutoring", newcomer, now)
             owner, cart = newcomer, _with_coupon(connection, newcomer, coupon.id, now)
         if cart is None:
             raise LookupError("cart")
@@ -65,5 +66,5 @@ def _with_coupon(
     connection: Connection[Any], owner: Buyer, coupon_id: UUID | None, now: datetime
 ) -> Cart | None:
     """The owner's cart, one version further, with that coupon or none; None when there is no cart."""
-    queries.set_coupon(connection, owner, coupon_id, now)
+    carts.set_coupon(connection, "tutoring", owner, coupon_id, now)
     return find_cart(queries.read_cart(connection, owner, now))

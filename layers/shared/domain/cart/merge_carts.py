@@ -13,6 +13,7 @@ from domain.cart import queries
 from domain.cart.cart import MAX_HOLDS, Cart, CartItem
 from domain.cart.standing import judged
 from domain.cart.view_cart import the_cart
+from domain.carts import carts
 from domain.scheduling import claims
 
 
@@ -22,6 +23,14 @@ class Meeting:
 
     guest: Cart
     own: Cart
+
+    @property
+    def guest_id(self) -> UUID:
+        return self.guest.id
+
+    @property
+    def own_id(self) -> UUID:
+        return self.own.id
 
     @property
     def brings_something(self) -> bool:
@@ -69,8 +78,8 @@ def meet(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetim
 
     None when the guest has no cart: never had one, or another sign-in has merged it.
     """
-    queries.create_heir(connection, guest, student, now)
-    if (True,) not in queries.lock_both(connection, guest, student).fetchall():
+    carts.create_student_cart(connection, "tutoring", guest, student, now)
+    if (True,) not in carts.lock_both(connection, "tutoring", guest, student).fetchall():
         return None
     return Meeting(
         guest=judged(connection, the_cart(queries.read_cart(connection, guest, now)), now),
@@ -92,9 +101,9 @@ def merge(connection: Connection[Any], meeting: Meeting, now: datetime, max_hold
     claims.release(connection, lapsing)
     queries.move_items(connection, meeting.guest.id, meeting.own.id)
     if meeting.brings_something:
-        queries.put_coupon_on(connection, meeting.own.id, meeting.coupon_id(now))
-        queries.advance_version(connection, meeting.own.id, now)
-    queries.delete_cart(connection, meeting.guest.id)
+        carts.put_coupon_on(connection, meeting.own.id, meeting.coupon_id(now))
+        carts.advance_version(connection, meeting.own.id, now)
+    carts.delete_cart(connection, meeting.guest.id)
 
 
 def _is_one_time(one: CartItem, other: CartItem) -> bool:

@@ -15,6 +15,7 @@ from domain.cart.cart import Cart, CartItem, GivenUp
 from domain.cart.models import CartItemView
 from domain.cart.standing import judged
 from domain.cart.view_cart import find_cart
+from domain.carts import carts
 from domain.catalog.offering import Offering
 from domain.errors import Refused
 from domain.scheduling import claims
@@ -22,7 +23,7 @@ from domain.scheduling import claims
 
 def lock_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cart:
     """The buyer's cart, judged, and locked until the transaction ends. Refuses with CART_EMPTY."""
-    queries.lock_cart(connection, buyer)
+    carts.lock_cart(connection, "tutoring", buyer)
     cart = find_cart(queries.read_cart(connection, buyer, now))
     if cart is None or not cart.items:
         raise Refused("CART_EMPTY")
@@ -75,7 +76,7 @@ def reprice(
         if old.price_cad != new.price_cad:
             queries.reprice_item(connection, new.id, new.price_cad)
     if repriced.items != cart.items:
-        queries.advance_version(connection, cart.id, now)
+        carts.advance_version(connection, cart.id, now)
     return repriced
 
 
@@ -89,8 +90,8 @@ def take_out_sold(
     """The sold sessions leave the cart, and the coupon they were sold with (X-11); what was added meanwhile stays."""
     queries.remove_items(connection, item_ids, now)
     claims.release(connection, item_ids)
-    queries.clear_coupon(connection, cart_id, coupon_id)
-    queries.advance_version(connection, cart_id, now)
+    carts.clear_coupon(connection, cart_id, coupon_id)
+    carts.advance_version(connection, cart_id, now)
 
 
 def let_go(connection: Connection[Any], item_ids: Sequence[UUID], now: datetime) -> None:
@@ -149,7 +150,7 @@ def _held_anew(connection: Connection[Any], item: CartItem, now: datetime) -> Ca
 
 
 def _next_version(connection: Connection[Any], cart: Cart, now: datetime) -> int:
-    answer = queries.advance_version(connection, cart.id, now).fetchone()
+    answer = carts.advance_version(connection, cart.id, now).fetchone()
     if answer is None:
         raise LookupError("cart")
     version: int = answer[0]

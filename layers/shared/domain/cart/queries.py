@@ -1,4 +1,4 @@
-"""The SQL of carts. A cart is found by its owner, never by an id from a request."""
+"""The SQL of sessions in a cart. The cart itself is `domain.carts`'s."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,14 +13,13 @@ from psycopg.rows import class_row, tuple_row
 from domain.accounts.callers import Buyer
 from domain.cart.cart import GivenUp
 from domain.catalog.timetable import as_list, window
-from domain.ids import new_id
 from domain.scheduling.claims import HOLD_TTL
 
 
 def read_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> Cursor[Any]:
     """The buyer's cart as it stands, a row per session (0022); no row when there is none."""
     return connection.cursor(row_factory=tuple_row, binary=True).execute(
-        "SELECT * FROM cart_as_it_stands(find_cart(%(user_id)s, %(session_hash)s), %(now)s)",
+        "SELECT * FROM cart_as_it_stands(find_cart('tutoring', %(user_id)s, %(session_hash)s), %(now)s)",
         {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
     )
 
@@ -39,7 +38,7 @@ def look_around(
         SELECT *
           FROM timetables(string_to_array(%(course_ids)s, ',')::uuid[],
                           %(first)s, %(end)s, %(from)s, %(to)s, %(now)s)
-          FULL JOIN cart_as_it_stands(find_cart(%(user_id)s, %(session_hash)s), %(now)s) ON false
+          FULL JOIN cart_as_it_stands(find_cart('tutoring', %(user_id)s, %(session_hash)s), %(now)s) ON false
         """,
         {
             "course_ids": as_list(course_ids),
@@ -50,38 +49,11 @@ def look_around(
     )
 
 
-def create_cart(connection: Connection[Any], buyer: Buyer, now: datetime) -> None:
-    """An empty cart, unless the buyer has one."""
-    connection.execute(
-        """
-        INSERT INTO carts (id, user_id, session_hash, created_at, updated_at)
-        VALUES (%(id)s, %(user_id)s, %(session_hash)s, %(now)s, %(now)s)
-        ON CONFLICT DO NOTHING
-        """,
-        {"id": new_id(), "user_id": buyer.user_id, "session_hash": buyer.session_hash, "now": now},
-    )
-
-
 def find_credits(connection: Connection[Any], user_id: UUID) -> Cursor[Any]:
     """What a student without a cart could pay with, in CAD; no row when they never had credit."""
     return connection.cursor(row_factory=tuple_row).execute(
         "SELECT credits_available(account, NULL) FROM credit_accounts AS account WHERE user_id = %(user_id)s",
         {"user_id": user_id},
-    )
-
-
-def lock_cart(connection: Connection[Any], buyer: Buyer) -> Cursor[Any]:
-    """The buyer's cart, if there is one, locked until the transaction ends."""
-    return connection.cursor(row_factory=tuple_row).execute(
-        "SELECT id, version FROM carts WHERE id = find_cart(%(user_id)s, %(session_hash)s) FOR UPDATE",
-        {"user_id": buyer.user_id, "session_hash": buyer.session_hash},
-    )
-
-
-def advance_version(connection: Connection[Any], cart_id: UUID, now: datetime) -> Cursor[Any]:
-    return connection.cursor(row_factory=tuple_row).execute(
-        "UPDATE carts SET version = version + 1, updated_at = %(now)s WHERE id = %(id)s RETURNING version",
-        {"id": cart_id, "now": now},
     )
 
 
@@ -256,75 +228,9 @@ def reprice_item(connection: Connection[Any], item_id: UUID, price_cad: Any) -> 
     )
 
 
-def set_coupon(connection: Connection[Any], buyer: Buyer, coupon_id: UUID | None, now: datetime) -> None:
-    """Put a coupon on the buyer's cart, if there is one, in place of any other; it is one version further.
-
-    Nothing changes when it is on the cart already.
-    """
-    connection.execute(
-        """
-        UPDATE carts SET coupon_id = %(coupon_id)s, version = version + 1, updated_at = %(now)s
-         WHERE id = find_cart(%(user_id)s, %(session_hash)s) AND coupon_id IS DISTINCT FROM %(coupon_id)s
-        """,
-        {
-            "coupon_id": coupon_id,
-            "user_id": buyer.user_id,
-            "session_hash": buyer.session_hash,
-            "now": now,
-        },
-    )
-
-
-def put_coupon_on(connection: Connection[Any], cart_id: UUID, coupon_id: UUID | None) -> None:
-    connection.execute(
-        "UPDATE carts SET coupon_id = %(coupon_id)s WHERE id = %(id)s",
-        {"id": cart_id, "coupon_id": coupon_id},
-    )
-
-
-def clear_coupon(connection: Connection[Any], cart_id: UUID, coupon_id: UUID | None) -> None:
-    """Take that coupon off the cart, if it is on it."""
-    connection.execute(
-        "UPDATE carts SET coupon_id = NULL WHERE id = %(id)s AND coupon_id = %(coupon_id)s",
-        {"id": cart_id, "coupon_id": coupon_id},
-    )
-
-
-def create_heir(connection: Connection[Any], guest: Buyer, student: Buyer, now: datetime) -> None:
-    """An empty cart for a student who has none, if there is a guest's to merge into it."""
-    connection.execute(
-        """
-        INSERT INTO carts (id, user_id, created_at, updated_at)
-        SELECT %(id)s, %(user_id)s, %(now)s, %(now)s FROM carts
-         WHERE session_hash = %(session_hash)s AND product = 'tutoring'
-        ON CONFLICT (user_id, product) DO NOTHING
-        """,
-        {"id": new_id(), "user_id": student.user_id, "session_hash": guest.session_hash, "now": now},
-    )
-
-
-def lock_both(connection: Connection[Any], guest: Buyer, student: Buyer) -> Cursor[Any]:
-    """Two carts locked until the transaction ends, by id so that nobody waits in a circle.
-
-    A row for each that there is: whether it is the guest's.
-    """
-    return connection.cursor(row_factory=tuple_row).execute(
-        """
-        SELECT user_id IS NULL FROM carts
-         WHERE (user_id = %(user_id)s OR session_hash = %(session_hash)s) AND product = 'tutoring'
-         ORDER BY id FOR UPDATE
-        """,
-        {"user_id": student.user_id, "session_hash": guest.session_hash},
-    )
-
-
 def move_items(connection: Connection[Any], from_cart: UUID, to_cart: UUID) -> None:
     """Those taken out earlier as well, so that taking them out again stays harmless."""
     connection.execute(
         "UPDATE cart_sessions SET cart_id = %(to_cart)s WHERE cart_id = %(from_cart)s",
         {"from_cart": from_cart, "to_cart": to_cart},
     )
-
-
-def delete_cart(connection: Connection[Any], cart_id: UUID) -> None:
-    connection.execute("DELETE FROM carts WHERE id = %(id)s", {"id": cart_id})

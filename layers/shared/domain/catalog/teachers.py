@@ -20,6 +20,13 @@ class Teacher:
     hourly_base_rate_cad: Decimal
 
 
+def ask_rates(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> Cursor[Any]:
+    """A row for each of these tutors: their id, and what they earn in an hour, in CAD."""
+    return connection.cursor(row_factory=tuple_row).execute(
+        "SELECT id, hourly_base_rate_cad FROM tutors WHERE id = ANY(%(ids)s)", {"ids": list(tutor_ids)}
+    )
+
+
 def ask_teachers(
     connection: Connection[Any],
     tutor_ids: Iterable[UUID],

@@ -1,6 +1,6 @@
 """One checkout as it is stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,10 +8,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from domain.accounts.callers import Buyer
-from domain.checkout.snapshot import ITEMS, SnapshotItem
-from domain.orders.orders import Product
+from domain.product import Product
 
 type CheckoutStatus = Literal["open", "processing", "settled", "failed", "cancelled", "refunded"]
+
+type CheckoutStateName = Literal[
+    "requires_payment", "processing", "settled", "failed", "refunded", "sign_in_required"
+]
+"""How a checkout stands for its buyer."""
 
 TTL = timedelta(hours=24)
 SIGN_IN_WINDOW = timedelta(minutes=60)
@@ -44,11 +48,11 @@ class Checkout:
     account_created: bool
     signed_in_at: datetime | None
     followed_at: datetime | None
-    followed_status: str | None
+    followed_status: CheckoutStateName | None
     intent_closed_at: datetime | None
 
     @property
-    def stored_status(self) -> str:
+    def stored_status(self) -> CheckoutStateName:
         """How one that has become no order stands for the buyer, as far as is known here.
 
         The payment of one that was withdrawn may still be on its way: what Stripe said of it since; until it was asked,
@@ -59,10 +63,6 @@ class Checkout:
         if self.status == "cancelled" and self.payment_intent_id and self.intent_closed_at is None:
             return self.followed_status or "processing"
         return "requires_payment" if self.status == "open" else "failed"
-
-    @property
-    def sessions(self) -> Sequence[SnapshotItem]:
-        return ITEMS.validate_python(self.items)
 
     def signs_in(self, now: datetime) -> bool:
         """Whether it can still open a session for the buyer whose account it opened."""

@@ -6,12 +6,11 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.cart import purchase
 from domain.checkout import queries
+from domain.checkout.sale import Shop
 from domain.checkout.settle import settle
 from domain.payments.gateway import PaymentRefused, Payments
 from domain.transactions import retried_on_deadlock
-from domain.webhooks.outbox import Environment
 
 type Closed = Literal["settled", "processing", "cancelled"]
 """It was paid; the bank has it, so it can be neither cancelled nor counted on; it can never be paid any more."""
@@ -32,7 +31,7 @@ def close(
     connection: Connection[Any],
     payments: Payments,
     checkout: Payable,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
 ) -> Closed:
     """Cancel the intent of a checkout, there and here; book it instead if it was paid."""
@@ -43,11 +42,11 @@ def close(
         except PaymentRefused:  # it was paid, the bank has it, or it is cancelled already
             payment = payments.find_intent(intent_id)
             if payment.status == "succeeded":
-                settle(connection, checkout.id, payment, environment, now)
+                settle(connection, checkout.id, payment, shop, now)
                 return "settled"
             if payment.status != "cancelled":
                 return "processing"
-    note_closed(connection, checkout.id, intent_id, now)
+    note_closed(connection, checkout.id, intent_id, shop, now)
     return "cancelled"
 
 
@@ -55,7 +54,7 @@ def withdraw_and_close(
     connection: Connection[Any],
     payments: Payments,
     checkout: Payable,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
 ) -> Closed:
     """The same for a checkout whose cart asks for something else now.
@@ -69,17 +68,19 @@ def withdraw_and_close(
             if payment.status == "processing":
                 return "processing"
             if payment.status == "succeeded":
-                settle(connection, checkout.id, payment, environment, now)
+                settle(connection, checkout.id, payment, shop, now)
                 return "settled"
         queries.cancel_checkout(connection, checkout.id, checkout.payment_intent_id)
-    return close(connection, payments, checkout, environment, now)
+    return close(connection, payments, checkout, shop, now)
 
 
 @retried_on_deadlock
-def note_closed(connection: Connection[Any], checkout_id: UUID, intent_id: str | None, now: datetime) -> None:
+def note_closed(
+    connection: Connection[Any], checkout_id: UUID, intent_id: str | None, shop: Shop, now: datetime
+) -> None:
     """That intent can never be paid any more: what its checkout reserved is free, who wanted to buy is forgotten.
 
-    When the cart was still being paid with it, the times of its sessions are free as well (spec 5.7). A checkout
+    When the cart was still being paid with it, what it holds for it is free as well (spec 5.7). A checkout
     that has got another intent meanwhile stays as it is.
     """
     with connection.transaction():
@@ -88,5 +89,5 @@ def note_closed(connection: Connection[Any], checkout_id: UUID, intent_id: str |
         if checkout is None or checkout.payment_intent_id != intent_id:
             return
         if checkout.status in ("open", "processing"):
-            purchase.let_go(connection, [session.id for session in checkout.sessions], now)
+            shop.sales[checkout.product].let_go(connection, checkout, now)
         queries.close_intent(connection, checkout_id, now)

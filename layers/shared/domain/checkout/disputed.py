@@ -2,13 +2,11 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import tuple_row
 
-from domain.checkout import queries
-from domain.payments.disputes import note_dispute
+from domain.orders.orders import lock_order_of_payment
+from domain.payments.disputes import end_wait_for_dispute, note_dispute
 from domain.payments.gateway import Dispute
 from domain.returns.bring_in_line import bring_in_line
 from domain.transactions import retried_on_deadlock
@@ -22,24 +20,12 @@ def follow_dispute(connection: Connection[Any], dispute: Dispute, now: datetime)
     The payment must be one we know, and settled if it was paid.
     """
     with connection.transaction():
-        order_id = _lock_order(connection, dispute.intent_id)
+        order = lock_order_of_payment(connection, dispute.intent_id).fetchone()
         is_news = note_dispute(connection, dispute, now)
-        if order_id and is_news:
-            bring_in_line(connection, order_id, now)
+        if order and is_news:
+            bring_in_line(connection, order.id, now)
         if is_news and dispute.status in ("won", "lost"):
-            queries.end_wait_for_dispute(connection, dispute.intent_id, dispute.status == "won", now)
-            if order_id and dispute.status == "won":
-                bring_in_line(connection, order_id, now)
+            end_wait_for_dispute(connection, dispute.intent_id, dispute.status == "won", now)
+            if order and dispute.status == "won":
+                bring_in_line(connection, order.id, now)
         return is_news
-
-
-def _lock_order(connection: Connection[Any], intent_id: str) -> UUID | None:
-    row = (
-        connection.cursor(row_factory=tuple_row)
-        .execute(
-            "SELECT id FROM orders WHERE stripe_payment_intent_id = %(intent_id)s FOR NO KEY UPDATE",
-            {"intent_id": intent_id},
-        )
-        .fetchone()
-    )
-    return row[0] if row else None

@@ -1,6 +1,6 @@
 """Freezing a cart: everything is checked one last time, in one transaction, and stored as it will be booked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,15 +10,12 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation
 
 from domain.accounts import accounts
-from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
-from domain.cart import purchase
-from domain.cart.cart import Cart
-from domain.catalog.offering import ask_offerings, read_offerings
 from domain.checkout import queries
 from domain.checkout.checkout import TTL, Checkout
-from domain.checkout.models import StartCheckout
-from domain.checkout.snapshot import ITEMS, Quote, quote
+from domain.checkout.quote import Quote, quote
+from domain.checkout.request import CheckoutRequest
+from domain.checkout.sale import Offer, Sale
 from domain.coupons import coupons
 from domain.credits import ledger
 from domain.errors import Refused
@@ -55,7 +52,7 @@ class Frozen:
             id=checkout.id,
             user_id=checkout.user_id,
             quote=Quote(
-                items=checkout.sessions,
+                lines=[],
                 subtotal_cad=checkout.subtotal_cad,
                 discount_cad=checkout.discount_cad,
                 total_cad=checkout.total_cad,
@@ -68,28 +65,27 @@ class Frozen:
 
 def freeze_what_is_left(
     connection: Connection[Any],
+    sale: Sale,
     buyer: Buyer,
-    account: NewAccount | None,
-    form: StartCheckout,
+    request: CheckoutRequest,
     keyed: Keyed | None,
     now: datetime,
-    max_holds: int,
 ) -> Frozen | None:
     """The frozen cart; None when credits were taken from the account meanwhile, and it has to be frozen again.
 
     The database says who has the last use of a coupon. Raises NotClosed; refuses as `start_checkout` does.
     """
     try:
-        return _freeze(connection, buyer, account, form, keyed, now, max_holds)
+        return _freeze(connection, sale, buyer, request, keyed, now)
     except Refused as refusal:
         if refusal.code != "CART_EMPTY":
             raise
-        if payable := queries.lock_payable(connection, buyer).fetchall():
+        if payable := queries.lock_payable(connection, sale.product, buyer).fetchall():
             raise NotClosed(payable) from refusal
         raise
     except CheckViolation as error:
-        if coupons.is_used_up(error):
-            raise coupons.used_up() from error
+        if unusable := coupons.refusal_of(error):
+            raise unusable from error
         if ledger.is_overdrawn(error):
             return None
         raise
@@ -98,39 +94,34 @@ def freeze_what_is_left(
 @retried_on_deadlock
 def _freeze(
     connection: Connection[Any],
+    sale: Sale,
     buyer: Buyer,
-    account: NewAccount | None,
-    form: StartCheckout,
+    request: CheckoutRequest,
     keyed: Keyed | None,
     now: datetime,
-    max_holds: int,
 ) -> Frozen:
     """In one transaction: check everything, and store the snapshot that settlement will book from."""
+    email = request.account.email if request.account else None
     with connection.pipeline(), connection.transaction():
-        cart = purchase.lock_cart(connection, buyer, now)
-        offerings_answer = ask_offerings(connection, {item.course_id for item in cart.items})
-        rates_answer = queries.select_tutor_rates(connection, cart.possible_tutors)
-        email_answer = accounts.email_is_taken(connection, account.email) if account else None
-        payable_answer = queries.lock_payable(connection, buyer)
-        offerings = read_offerings(offerings_answer)
-        rates = dict(rates_answer.fetchall())
+        looked = sale.look(connection, buyer, now)
+        email_answer = accounts.email_is_taken(connection, email) if email else None
+        payable_answer = queries.lock_payable(connection, sale.product, buyer)
         open_one = _only_open(payable_answer.fetchall())
         if email_answer and email_answer.fetchone():
             raise Refused("USER_ALREADY_EXISTS")
-        current = purchase.reprice(connection, cart, offerings, now)
-        if current.items == cart.items:
-            cart = purchase.hold_again(connection, current, now, max_holds)
-            if cart.coupon:
-                cart.coupon.require_usable(now)
-            priced = quote(cart, rates, form.credits_cad, now)
-            billing = form.billing.model_dump()
-            frozen = _store(connection, buyer, account, billing, cart, priced, open_one, now)
+        news = sale.renew(connection, looked, now)
+        if news is None:
+            offer = sale.offer(connection, looked, email, now)
+            if offer.coupon:
+                offer.coupon.require_usable(now)
+            priced = quote(offer.prices, offer.discounts, request.credits_cad, offer.credits_available)
+            frozen = _store(connection, sale, buyer, request, offer, priced, open_one, now)
             if keyed:
                 tie_checkout(connection, keyed, frozen.id)
             return frozen
         if open_one:
             raise NotClosed([open_one])
-    raise _price_changed(cart, current, now)
+    raise news
 
 
 def _only_open(payable: Sequence[Checkout]) -> Checkout | None:
@@ -140,23 +131,12 @@ def _only_open(payable: Sequence[Checkout]) -> Checkout | None:
     return payable[0] if payable else None
 
 
-def _price_changed(before: Cart, after: Cart, now: datetime) -> Refused:
-    """The cart now shows today's prices; nothing else happened."""
-    return Refused(
-        "PRICE_CHANGED",
-        facts={
-            "old_total_cad": str(before.subtotal - before.discount(now)),
-            "new_total_cad": str(after.subtotal - after.discount(now)),
-        },
-    )
-
-
 def _store(
     connection: Connection[Any],
+    sale: Sale,
     buyer: Buyer,
-    account: NewAccount | None,
-    billing: Mapping[str, str],
-    cart: Cart,
+    request: CheckoutRequest,
+    offer: Offer,
     priced: Quote,
     already_open: Checkout | None,
     now: datetime,
@@ -165,28 +145,29 @@ def _store(
 
     It is the open one if that is the same but for the address. Raises NotClosed when it is another.
     """
-    receipt_email = account.email if account else None
-    details = asdict(account) if account else None
+    receipt_email = request.account.email if request.account else None
+    details = asdict(request.account) if request.account else None
     if already_open:
-        if not _is_same(already_open, details, cart, priced, now):
+        if not _is_same(already_open, details, offer, priced, now):
             raise NotClosed([already_open])
-        queries.revise_billing(connection, already_open.id, billing)
+        queries.revise_billing(connection, already_open.id, request.billing)
         return Frozen(already_open.id, buyer.user_id, priced, receipt_email, already_open.payment_intent_id)
     checkout_id = new_id()
+    coupon = offer.coupon
     queries.insert_checkout(
         connection,
         {
             "id": checkout_id,
-            "product": "tutoring",
-            "cart_id": cart.id,
-            "cart_version": cart.version,
+            "product": sale.product,
+            "cart_id": offer.cart_id,
+            "cart_version": offer.version,
             "session_hash": buyer.session_hash,
             "user_id": buyer.user_id,
             "buyer": details,
-            "billing": dict(billing),
-            "items": ITEMS.dump_python(list(priced.items), mode="json"),
-            "coupon_id": cart.coupon.id if cart.coupon else None,
-            "coupon_code": cart.coupon.code if cart.coupon else None,
+            "billing": request.billing,
+            "items": sale.freeze(offer, priced),
+            "coupon_id": coupon.id if coupon else None,
+            "coupon_code": coupon.code if coupon else None,
             "subtotal_cad": priced.subtotal_cad,
             "discount_cad": priced.discount_cad,
             "total_cad": priced.total_cad,
@@ -196,18 +177,18 @@ def _store(
             "expires_at": now + TTL,
         },
     )
-    if cart.coupon:
-        coupons.reserve(connection, checkout_id, cart.coupon.id, now)
+    if coupon:
+        coupons.reserve(connection, checkout_id, coupon.id, now)
     if buyer.user_id and priced.credits_applied_cad:
         ledger.reserve(connection, checkout_id, buyer.user_id, priced.credits_applied_cad, now)
     return Frozen(checkout_id, buyer.user_id, priced, receipt_email, None)
 
 
-def _is_same(checkout: Checkout, details: Any, cart: Cart, priced: Quote, now: datetime) -> bool:
+def _is_same(checkout: Checkout, details: Any, offer: Offer, priced: Quote, now: datetime) -> bool:
     """Whether an open checkout would book and charge exactly what the cart would now, for the same person."""
     return (
         checkout.buyer == details
-        and checkout.cart_version == cart.version
+        and checkout.cart_version == offer.version
         and checkout.amount_cents == priced.amount_cents
         and checkout.credits_applied_cad == priced.credits_applied_cad
         and now < checkout.expires_at

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from domain.accounts.callers import Buyer
 from domain.checkout.checkout import Checkout
+from domain.product import Product
 
 _CHECKOUT: LiteralString = """
     SELECT id, product::text, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash,
@@ -64,19 +65,19 @@ def lock_checkout(connection: Connection[Any], checkout_id: UUID) -> Cursor[Chec
     )
 
 
-def lock_payable(connection: Connection[Any], buyer: Buyer) -> Cursor[Checkout]:
-    """The checkouts of the buyer's cart that may still be paid, locked until the transaction ends.
+def lock_payable(connection: Connection[Any], product: Product, buyer: Buyer) -> Cursor[Checkout]:
+    """The checkouts of the buyer's cart of a product that may still be paid, locked until the transaction ends.
 
     At most one is what the cart is being paid with. The others were withdrawn, and their intents are not closed yet.
     """
     return connection.cursor(row_factory=class_row(Checkout)).execute(
         _CHECKOUT
         + """
-         WHERE cart_id = find_cart(%(user_id)s, %(session_hash)s)
+         WHERE cart_id = find_cart(%(product)s, %(user_id)s, %(session_hash)s)
            AND (status IN ('open', 'processing') OR (status = 'cancelled' AND intent_closed_at IS NULL))
          ORDER BY created_at, id FOR UPDATE
         """,
-        {"user_id": buyer.user_id, "session_hash": buyer.session_hash},
+        {"product": product, "user_id": buyer.user_id, "session_hash": buyer.session_hash},
     )
 
 
@@ -90,7 +91,7 @@ def insert_checkout(connection: Connection[Any], row: dict[str, Any]) -> None:
                 %(billing)s, %(items)s, %(coupon_id)s, %(coupon_code)s, %(subtotal_cad)s, %(discount_cad)s,
                 %(total_cad)s, %(credits_applied_cad)s, %(amount_cents)s, %(now)s, %(expires_at)s)
         """,
-        row | {"buyer": _json(row["buyer"]), "billing": Jsonb(row["billing"]), "items": Jsonb(row["items"])},
+        row | {"buyer": _json(row["buyer"]), "billing": _json(row["billing"]), "items": Jsonb(row["items"])},
     )
 
 
@@ -103,7 +104,7 @@ def revise_billing(connection: Connection[Any], checkout_id: UUID, billing: Any)
     """The person corrected the address of a checkout that is still open."""
     connection.execute(
         "UPDATE checkouts SET billing = %(billing)s WHERE id = %(id)s",
-        {"id": checkout_id, "billing": Jsonb(billing)},
+        {"id": checkout_id, "billing": _json(billing)},
     )
 
 
@@ -195,26 +196,31 @@ def refund_checkout(connection: Connection[Any], checkout_id: UUID, now: datetim
     )
 
 
-def select_bought(connection: Connection[Any], buyer: Buyer, since: datetime) -> Cursor[Any]:
-    """The id of the last order of the buyer's, or out of their cart, when that cart was left alone after it."""
+def select_bought(
+    connection: Connection[Any], product: Product, buyer: Buyer, since: datetime
+) -> Cursor[Any]:
+    """The id of the last order of a product of the buyer's, or out of their cart, when that was left alone since."""
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        WITH cart AS MATERIALIZED (SELECT find_cart(%(user_id)s, %(session_hash)s) AS id),
+        WITH cart AS MATERIALIZED (
+                SELECT id, updated_at FROM carts WHERE id = find_cart(%(product)s, %(user_id)s, %(session_hash)s)),
              bought AS (
                 SELECT id, order_id, settled_at FROM checkouts
-                 WHERE status = 'settled' AND settled_at > %(since)s AND user_id = %(user_id)s
+                 WHERE status = 'settled' AND settled_at > %(since)s AND user_id = %(user_id)s AND product = %(product)s
                  UNION
                 SELECT id, order_id, settled_at FROM checkouts
                  WHERE status = 'settled' AND settled_at > %(since)s AND cart_id = (SELECT id FROM cart)
                    AND (%(user_id)s::uuid IS NOT NULL OR session_hash = %(session_hash)s))
         SELECT bought.id FROM cart, bought JOIN orders ON orders.id = bought.order_id
-         WHERE NOT EXISTS (SELECT FROM cart_sessions AS item
-                            WHERE item.cart_id = cart.id AND item.removed_at IS NULL AND item.created_at > settled_at)
-           AND NOT EXISTS (SELECT FROM cart_sessions AS item
-                            WHERE item.cart_id = cart.id AND item.removed_at > settled_at)
+         WHERE cart.updated_at <= settled_at
          ORDER BY settled_at DESC, order_number DESC LIMIT 1
         """,
-        {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "since": since},
+        {
+            "product": product,
+            "user_id": buyer.user_id,
+            "session_hash": buyer.session_hash,
+            "since": since,
+        },
     )
 
 
@@ -244,7 +250,9 @@ def note_answer(connection: Connection[Any], checkout_id: UUID, status: str) -> 
     )
 
 
-def select_opened(connection: Connection[Any], buyer: Buyer, email: str, since: datetime) -> Cursor[Any]:
+def select_opened(
+    connection: Connection[Any], product: Product, buyer: Buyer, email: str, since: datetime
+) -> Cursor[Any]:
     """The id of the checkout of the buyer's cart that opened the account with that e-mail.
 
     Only while whoever follows it is signed in by it.
@@ -252,25 +260,16 @@ def select_opened(connection: Connection[Any], buyer: Buyer, email: str, since: 
     return connection.cursor(row_factory=tuple_row).execute(
         """
         SELECT checkouts.id FROM checkouts JOIN users ON users.id = checkouts.user_id
-         WHERE cart_id = find_cart(%(user_id)s, %(session_hash)s) AND account_created AND signed_in_at IS NULL
-           AND settled_at > %(since)s AND users.email = %(email)s::citext
+         WHERE cart_id = find_cart(%(product)s, %(user_id)s, %(session_hash)s) AND account_created
+           AND signed_in_at IS NULL AND settled_at > %(since)s AND users.email = %(email)s::citext
         """,
-        {"user_id": buyer.user_id, "session_hash": buyer.session_hash, "email": email, "since": since},
-    )
-
-
-def take_sign_in(
-    connection: Connection[Any], checkout_id: UUID, now: datetime, since: datetime
-) -> Cursor[Any]:
-    """The one right to be signed in by a settled checkout: the buyer's id comes back once."""
-    return connection.cursor(row_factory=tuple_row).execute(
-        """
-        UPDATE checkouts SET signed_in_at = %(now)s FROM orders
-         WHERE checkouts.id = %(id)s AND orders.id = checkouts.order_id AND account_created
-           AND signed_in_at IS NULL AND checkouts.settled_at > %(since)s
-        RETURNING orders.user_id
-        """,
-        {"id": checkout_id, "now": now, "since": since},
+        {
+            "product": product,
+            "user_id": buyer.user_id,
+            "session_hash": buyer.session_hash,
+            "email": email,
+            "since": since,
+        },
     )
 
 
@@ -305,36 +304,4 @@ def forget_guests(connection: Connection[Any], user_id: UUID) -> None:
            AND (session_hash IS NOT NULL OR (order_id IS NOT NULL AND client_secret_hash IS NOT NULL))
         """,
         {"user_id": user_id},
-    )
-
-
-def select_tutor_rates(connection: Connection[Any], tutor_ids: Iterable[UUID]) -> Cursor[Any]:
-    return connection.cursor(row_factory=tuple_row).execute(
-        "SELECT id, hourly_base_rate_cad FROM tutors WHERE id = ANY(%(ids)s)", {"ids": list(tutor_ids)}
-    )
-
-
-def end_wait_for_dispute(connection: Connection[Any], intent_id: str, won: bool, now: datetime) -> None:
-    """What we owe of a payment, and Stripe would not make while it was disputed.
-
-    Won, it is asked for again: of a session that could not be booked, what its line has left; of a payment that bought
-    nothing, all of it, unless somebody gave it back. Lost, what bought nothing has gone back. One that Stripe is being
-    asked for at this moment is owed anew: the refusal it is about to get is of before.
-    """
-    connection.execute(
-        """
-        UPDATE refunds SET status = CASE WHEN %(won)s THEN 'pending' ELSE 'superseded' END::refund_status,
-                           next_attempt_at = %(now)s, attempts = attempts + 1
-         WHERE payment_intent_id = %(intent_id)s AND NOT made_elsewhere AND stripe_refund_id IS NULL
-           AND status IN ('pending', 'failed', 'superseded')
-           AND CASE WHEN order_id IS NULL AND %(won)s
-                    THEN NOT EXISTS (SELECT FROM refunds AS made
-                                      WHERE made.payment_intent_id = %(intent_id)s AND made.status = 'processed')
-                    WHEN order_id IS NULL THEN true
-                    ELSE %(won)s AND EXISTS (
-                         SELECT FROM order_items AS item
-                          WHERE item.id = refunds.order_item_id
-                            AND (line_total_cad - discount_share_cad - returned_cad) * 100 >= amount_cents) END
-        """,
-        {"intent_id": intent_id, "won": won, "now": now},
     )

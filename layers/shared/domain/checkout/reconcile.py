@@ -14,9 +14,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.checkout.close import close, note_closed
+from domain.checkout.sale import Shop
 from domain.checkout.settle import settle
 from domain.payments.gateway import Payment, Payments
-from domain.webhooks.outbox import Environment
 
 SETTLES_BY_ITSELF = timedelta(minutes=2)
 ASKED_ALREADY = timedelta(minutes=1)
@@ -47,7 +47,7 @@ class Reconciled:
 def reconcile(
     connection: Connection[Any],
     payments: Payments,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
     time_is_left: Callable[[], bool],
 ) -> Reconciled:
@@ -58,16 +58,16 @@ def reconcile(
     done = Reconciled()
     while time_is_left() and (checkout := _take_next(connection, now)):
         try:
-            done.outcomes[_compare(connection, payments, checkout, environment, now)] += 1
+            done.outcomes[_compare(connection, payments, checkout, shop, now)] += 1
         except Exception as error:  # whatever is wrong with one of them, the others are somebody's money
             done.failures.append((checkout.id, type(error).__name__))
     return done
 
 
-def note_cancelled(connection: Connection[Any], payment: Payment, now: datetime) -> None:
+def note_cancelled(connection: Connection[Any], payment: Payment, shop: Shop, now: datetime) -> None:
     """The payment service says that an intent was cancelled: so is its checkout, and the buyer is forgotten."""
     if payment.checkout_id:
-        note_closed(connection, payment.checkout_id, payment.intent_id, now)
+        note_closed(connection, payment.checkout_id, payment.intent_id, shop, now)
 
 
 def mark_processing(connection: Connection[Any], payment: Payment) -> None:
@@ -125,27 +125,27 @@ def _compare(
     connection: Connection[Any],
     payments: Payments,
     checkout: Pending,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
 ) -> Outcome:
     expired = now >= checkout.expires_at
     if checkout.status == "cancelled":
-        return close(connection, payments, checkout, environment, now)
+        return close(connection, payments, checkout, shop, now)
     if checkout.payment_intent_id is None:
         # Its intent, if one was made, was never given to anybody who could pay it.
-        return close(connection, payments, checkout, environment, now) if expired else "waiting"
+        return close(connection, payments, checkout, shop, now) if expired else "waiting"
     payment = payments.find_intent(checkout.payment_intent_id)
     match payment.status:
         case "succeeded":
-            settle(connection, checkout.id, payment, environment, now)
+            settle(connection, checkout.id, payment, shop, now)
             return "settled"
         case "cancelled":
-            note_closed(connection, checkout.id, payment.intent_id, now)
+            note_closed(connection, checkout.id, payment.intent_id, shop, now)
             return "cancelled"
         case "processing":
             mark_processing(connection, payment)
             return "processing"
     if expired:
-        return close(connection, payments, checkout, environment, now)
+        return close(connection, payments, checkout, shop, now)
     reopen(connection, checkout.id)
     return "waiting"

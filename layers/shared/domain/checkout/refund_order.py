@@ -1,6 +1,7 @@
 """An administrator gives money of an order back to its card (spec 3.9)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,12 +11,13 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from domain import money
-from domain.checkout.refunded_elsewhere import find_refunded, tell_refunds
+from domain.checkout.sale import NewRefund, Shop
 from domain.errors import Refused
 from domain.payments.refunds import owe_refund
+from domain.product import Product
 from domain.returns.bring_in_line import share_over_lines
 from domain.transactions import retried_on_deadlock
-from domain.webhooks.outbox import Environment
+from domain.webhooks.outbox import record_facts
 
 
 @retried_on_deadlock
@@ -25,7 +27,7 @@ def refund_order(
     amount_cad: Decimal,
     reason: str,
     by: UUID,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
     line_ids: Sequence[UUID] | None = None,
 ) -> UUID:
@@ -36,32 +38,41 @@ def refund_order(
     that was credited has nothing left until its credit is taken back.
     """
     with connection.transaction():
-        intent_id = _lock_order(connection, order_id)
-        refund_id = owe_refund(connection, intent_id, money.in_cents(amount_cad), reason, now, order_id)
+        order = _lock_order(connection, order_id)
+        refund_id = owe_refund(
+            connection, order.payment_intent_id, money.in_cents(amount_cad), reason, now, order_id
+        )
         left_cad = share_over_lines(connection, order_id, refund_id, amount_cad, now, line_ids)
         at_most = min(left_cad, _left_of_card(connection, order_id) + amount_cad)
         if amount_cad > at_most:
             raise Refused("REFUND_TOO_LARGE", facts={"refundable_cad": str(max(at_most, money.ZERO))})
-        order = find_refunded(connection, order_id)
-        tell_refunds(connection, order, [(refund_id, amount_cad, None, reason)], by, environment, now)
+        new = [NewRefund(refund_id, amount_cad, None, reason)]
+        facts = shop.sales[order.product].refund_facts(connection, order_id, new, by, now)
+        record_facts(connection, facts, shop.environment, now)
         return refund_id
 
 
-def _lock_order(connection: Connection[Any], order_id: UUID) -> str:
-    """The payment of an order, locked. Refuses with ORDER_NOT_FOUND, or REFUND_TOO_LARGE when no card paid it."""
+@dataclass(frozen=True, slots=True)
+class _Order:
+    product: Product
+    payment_intent_id: str
+
+
+def _lock_order(connection: Connection[Any], order_id: UUID) -> _Order:
+    """An order and its payment, locked. Refuses with ORDER_NOT_FOUND, or REFUND_TOO_LARGE when no card paid it."""
     row = (
         connection.cursor(row_factory=tuple_row)
         .execute(
-            "SELECT stripe_payment_intent_id FROM orders WHERE id = %(id)s FOR NO KEY UPDATE",
+            "SELECT product::text, stripe_payment_intent_id FROM orders WHERE id = %(id)s FOR NO KEY UPDATE",
             {"id": order_id},
         )
         .fetchone()
     )
     if row is None:
         raise Refused("ORDER_NOT_FOUND")
-    if row[0] is None:
+    if row[1] is None:
         raise Refused("REFUND_TOO_LARGE", facts={"refundable_cad": str(money.ZERO)})
-    return str(row[0])
+    return _Order(*row)
 
 
 def _left_of_card(connection: Connection[Any], order_id: UUID) -> Decimal:

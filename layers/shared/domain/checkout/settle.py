@@ -5,7 +5,7 @@ delivered goes back, to the card and to the credits it was paid with, in that sa
 twice at once, changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,21 +16,20 @@ from psycopg.errors import CheckViolation
 from domain import money
 from domain.accounts import accounts
 from domain.accounts.accounts import Account, NewAccount
-from domain.checkout import queries, sessions
+from domain.checkout import queries
 from domain.checkout.checkout import Checkout
-from domain.checkout.fulfilment import BuyerAccount, Fulfiller, Fulfilment, Returned
+from domain.checkout.sale import BuyerAccount, Fulfilment, Returned, Shop
 from domain.coupons import coupons
 from domain.credits import ledger
 from domain.credits.ledger import Entry
 from domain.ids import new_id
-from domain.orders.orders import NewLine, NewOrder, Product, insert_lines, insert_order
+from domain.orders.orders import NewLine, NewOrder, insert_lines, insert_order
 from domain.payments.gateway import Payment
 from domain.payments.refunds import owe_refund
 from domain.returns.record import record_return
 from domain.transactions import retried_on_deadlock
-from domain.webhooks.outbox import Environment, record_facts
+from domain.webhooks.outbox import record_facts
 
-FULFILLERS: Mapping[Product, Fulfiller] = {"tutoring": sessions}
 NOT_WHAT_WAS_ASKED = "Paiement d'un montant ou d'une devise inattendus"
 CREDITS_SPENT = "Crédits de l'achat dépensés pendant le paiement"
 PAID_TWICE = "Panier déjà payé par un autre paiement"
@@ -41,7 +40,7 @@ class UnknownCheckout(Exception):
 
 
 def settle(
-    connection: Connection[Any], checkout_id: UUID, payment: Payment, environment: Environment, now: datetime
+    connection: Connection[Any], checkout_id: UUID, payment: Payment, shop: Shop, now: datetime
 ) -> UUID | None:
     """Book a checkout that `payment` has paid; answers the order, or None when the money goes back whole.
 
@@ -50,11 +49,11 @@ def settle(
     were spent since. Raises UnknownCheckout.
     """
     try:
-        return _settle(connection, checkout_id, payment, environment, now)
+        return _settle(connection, checkout_id, payment, shop, now)
     except CheckViolation as error:
         if not ledger.is_overdrawn(error):
             raise
-    return _settle(connection, checkout_id, payment, environment, now, credits_are_spent=True)
+    return _settle(connection, checkout_id, payment, shop, now, credits_are_spent=True)
 
 
 @retried_on_deadlock
@@ -62,7 +61,7 @@ def _settle(
     connection: Connection[Any],
     checkout_id: UUID,
     payment: Payment,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
     *,
     credits_are_spent: bool = False,
@@ -85,7 +84,7 @@ def _settle(
             _return_money(connection, payment, CREDITS_SPENT, now)
             queries.refund_checkout(connection, checkout_id, now)
             return None
-        return _book(connection, checkout, payment.intent_id, environment, now)
+        return _book(connection, checkout, payment, shop, now)
 
 
 def _is_bought_without_card(checkout: Checkout) -> bool:
@@ -95,7 +94,7 @@ def _is_bought_without_card(checkout: Checkout) -> bool:
 
 @retried_on_deadlock
 def settle_without_card(
-    connection: Connection[Any], checkout_id: UUID, environment: Environment, now: datetime
+    connection: Connection[Any], checkout_id: UUID, shop: Shop, now: datetime
 ) -> UUID | None:
     """Book a checkout that leaves nothing for a card (spec 5.5).
 
@@ -108,7 +107,7 @@ def settle_without_card(
             raise ValueError(f"checkout {checkout_id} has a card to charge")
         if checkout.status != "open":
             return checkout.order_id
-        return _book(connection, checkout, None, environment, now)
+        return _book(connection, checkout, None, shop, now)
 
 
 def _return_money(connection: Connection[Any], payment: Payment, reason: str, now: datetime) -> None:
@@ -118,21 +117,22 @@ def _return_money(connection: Connection[Any], payment: Payment, reason: str, no
 def _book(
     connection: Connection[Any],
     checkout: Checkout,
-    intent_id: str | None,
-    environment: Environment,
+    payment: Payment | None,
+    shop: Shop,
     now: datetime,
 ) -> UUID:
     """Steps 4 to 12 of spec 5.6, everything on the wire in as few round trips as the answers allow."""
-    product = FULFILLERS[checkout.product]
+    sale = shop.sales[checkout.product]
+    paid_at = (payment and payment.paid_at) or now
     buyer_answers = _ask_buyer(connection, checkout, now)
-    asked = product.ask(connection, checkout)
-    fulfilment: Fulfilment = product.claim(connection, asked, now)
+    asked = sale.ask(connection, checkout)
     buyer = _read_buyer(checkout, buyer_answers)
-    order = _write_order(connection, checkout, buyer, fulfilment, intent_id, now)
-    product.write(connection, order, fulfilment, now)
+    fulfilment: Fulfilment = sale.claim(connection, asked, buyer.account, paid_at, now)
+    order = _write_order(connection, checkout, buyer, fulfilment, payment.intent_id if payment else None, now)
+    sale.write(connection, order, fulfilment, now)
     _spend(connection, checkout, order, fulfilment, now)
-    returned = _give_back(connection, order, fulfilment.lost, product.LOST, now)
-    record_facts(connection, product.facts(order, buyer, fulfilment, returned, now), environment, now)
+    returned = _give_back(connection, order, fulfilment.lost, sale.lost_because, now)
+    record_facts(connection, sale.facts(order, buyer, fulfilment, returned, now), shop.environment, now)
     return order.id
 
 

@@ -11,18 +11,15 @@ from psycopg import Connection
 from domain.accounts import accounts
 from domain.accounts.accounts import NewAccount
 from domain.accounts.callers import Buyer
-from domain.accounts.contacts import read_email, read_phone
-from domain.accounts.forms import read_password
-from domain.accounts.passwords import hash_password, is_password
-from domain.cart.cart import MAX_HOLDS
+from domain.accounts.contacts import read_email
+from domain.accounts.passwords import is_password
 from domain.checkout import queries
 from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
 from domain.checkout.close import note_closed, withdraw_and_close
 from domain.checkout.freeze import Frozen, NotClosed, freeze_what_is_left
-from domain.checkout.models import (
-    CheckoutStarted,
-    StartCheckout,
-)
+from domain.checkout.models import CheckoutStarted
+from domain.checkout.request import CheckoutRequest
+from domain.checkout.sale import Shop
 from domain.checkout.settle import settle, settle_without_card
 from domain.errors import Refused
 from domain.idempotency import Keyed
@@ -36,7 +33,7 @@ from domain.payments.gateway import (
     Payments,
     PaymentsUnavailable,
 )
-from domain.webhooks.outbox import Environment
+from domain.product import Product
 
 TRIES = 5
 
@@ -44,16 +41,16 @@ TRIES = 5
 def start_checkout(
     connection: Connection[Any],
     payments: Payments,
+    shop: Shop,
+    product: Product,
     buyer: Buyer,
-    form: StartCheckout,
+    request: CheckoutRequest,
     publishable_key: str,
-    environment: Environment,
     now: datetime,
     keyed: Keyed | None = None,
     begun_id: UUID | None = None,
-    max_holds: int = MAX_HOLDS,
 ) -> CheckoutStarted:
-    """Freeze the buyer's cart and answer a payment to confirm; the same cart again gets the same payment.
+    """Freeze the buyer's cart of a product and answer a payment to confirm; the same cart again gets the same payment.
 
     Only once every other payment of the cart can no longer be made, or is booked (decision 19).
 
@@ -61,53 +58,48 @@ def start_checkout(
     under it before: when it became an order, the order is the answer. So it is when the cart is empty because it
     has just been bought, in another tab.
 
-    Everything is checked before any charge (P3). Refuses with EMAIL_INVALID, PASSWORD_TOO_SHORT,
-    PASSWORD_MISMATCH, CART_EMPTY, USER_ALREADY_EXISTS, SLOTS_UNAVAILABLE, HOLD_LIMIT, PRICE_CHANGED, COUPON_INVALID,
-    INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_IN_PROGRESS, PAYMENT_RETURNED, PAYMENT_UNAVAILABLE.
+    Everything is checked before any charge (P3). Refuses with CART_EMPTY, USER_ALREADY_EXISTS, PRICE_CHANGED,
+    COUPON_INVALID, INSUFFICIENT_CREDITS, AMOUNT_TOO_SMALL, PAYMENT_IN_PROGRESS, PAYMENT_RETURNED, PAYMENT_UNAVAILABLE,
+    and as the product does when something in the cart cannot be had any more.
     """
-    account = None if buyer.user_id else _read_account(form)
+    sale = shop.sales[product]
     begun = queries.select_checkout(connection, begun_id).fetchone() if begun_id else None
     if begun and begun.order_id and begun.belongs_to([buyer]):
         return _started(Frozen.of(begun), None, begun.order_id, publishable_key)
     try:
         for _ in range(TRIES):
             try:
-                frozen = freeze_what_is_left(connection, buyer, account, form, keyed, now, max_holds)
+                frozen = freeze_what_is_left(connection, sale, buyer, request, keyed, now)
             except NotClosed as found:
-                if kept := _typed_again(account, form, found.checkouts):
-                    account = kept
+                if kept := _typed_again(request, found.checkouts):
+                    request = replace(request, account=kept)
                 else:
-                    _close_all(connection, payments, found.checkouts, environment, now)
+                    _close_all(connection, payments, found.checkouts, shop, now)
                 continue
-            started = frozen and _offer(connection, payments, frozen, publishable_key, environment, now)
+            started = frozen and _offer(connection, payments, frozen, publishable_key, shop, now)
             if started:
                 return started
     except (PaymentsUnavailable, PaymentRefused) as unavailable:
         raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from unavailable
     except Refused as refusal:
-        bought = _just_bought(connection, buyer, account, refusal, now)
+        bought = _just_bought(connection, product, buyer, request.account, refusal, now)
         if bought is None:
             raise
         return _started(Frozen.of(bought), None, bought.order_id, publishable_key)
     raise Refused("PAYMENT_UNAVAILABLE", retry_after=5)
 
 
-def _typed_again(
-    account: NewAccount | None, form: StartCheckout, checkouts: Sequence[Checkout]
-) -> NewAccount | None:
-    """The account that an open checkout would open, when the form asks for the same with the same password.
+def _typed_again(request: CheckoutRequest, checkouts: Sequence[Checkout]) -> NewAccount | None:
+    """The account that an open checkout would open, when the request asks for the same with the same password.
 
     Two hashes of one password differ, so they are not compared.
     """
+    account, password = request.account, request.password
     for checkout in checkouts:
-        if account and form.account and checkout.buyer and checkout.status != "cancelled":
+        if account and password and checkout.buyer and checkout.status != "cancelled":
             kept = NewAccount(**checkout.buyer)
             is_same_person = replace(kept, password_hash=account.password_hash) == account
-            if (
-                kept != account
-                and is_same_person
-                and is_password(read_password(form.account), kept.password_hash)
-            ):
+            if kept != account and is_same_person and is_password(password, kept.password_hash):
                 return kept
     return None
 
@@ -116,12 +108,12 @@ def _close_all(
     connection: Connection[Any],
     payments: Payments,
     checkouts: Sequence[Checkout],
-    environment: Environment,
+    shop: Shop,
     now: datetime,
 ) -> None:
     """Nobody is asked twice for one thing (decision 19). Refuses with PAYMENT_IN_PROGRESS what the bank has."""
     for checkout in checkouts:
-        if withdraw_and_close(connection, payments, checkout, environment, now) == "processing":
+        if withdraw_and_close(connection, payments, checkout, shop, now) == "processing":
             raise _in_progress(checkout.id)
 
 
@@ -131,6 +123,7 @@ def _in_progress(checkout_id: UUID) -> Refused:
 
 def _just_bought(
     connection: Connection[Any],
+    product: Product,
     buyer: Buyer,
     account: NewAccount | None,
     refusal: Refused,
@@ -143,11 +136,11 @@ def _just_bought(
     """
     since = now - SIGN_IN_WINDOW
     if refusal.code == "USER_ALREADY_EXISTS" and account:
-        opened = queries.select_opened(connection, buyer, account.email, since).fetchone()
+        opened = queries.select_opened(connection, product, buyer, account.email, since).fetchone()
         if opened:
             raise _in_progress(opened[0]) from refusal
     if refusal.code == "CART_EMPTY":
-        found = queries.select_bought(connection, buyer, since).fetchone()
+        found = queries.select_bought(connection, product, buyer, since).fetchone()
         bought = queries.select_checkout(connection, found[0]).fetchone() if found else None
         if bought and not bought.belongs_to([buyer]):
             raise _in_progress(bought.id) from refusal
@@ -160,40 +153,21 @@ def email_exists(connection: Connection[Any], text: str) -> bool:
     return accounts.email_is_taken(connection, read_email(text)).fetchone() is not None
 
 
-def _read_account(form: StartCheckout) -> NewAccount:
-    """The account a guest asks for, its password already a hash. A guest has no credits."""
-    if form.credits_cad is not None:
-        raise _faulty("credits_cad", "NOT_ALLOWED", "Connectez-vous pour utiliser vos crédits.")
-    if form.account is None:
-        raise _faulty("account", "MISSING", "Ce champ est obligatoire.")
-    return NewAccount(
-        email=read_email(form.account.email),
-        first_name=form.account.first_name,
-        last_name=form.account.last_name,
-        phone=read_phone(form.account.phone),
-        password_hash=hash_password(read_password(form.account)),
-    )
-
-
-def _faulty(field: str, code: str, detail: str) -> Refused:
-    return Refused("VALIDATION_FAILED", errors=[{"field": field, "code": code, "detail": detail}])
-
-
 def _offer(
     connection: Connection[Any],
     payments: Payments,
     frozen: Frozen,
     publishable_key: str,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
 ) -> CheckoutStarted | None:
     """The payment of a frozen cart; None when it can no longer be paid and the cart has to be frozen again."""
     if frozen.quote.amount_cents == 0:
-        paid_order_id = settle_without_card(connection, frozen.id, environment, now)
+        paid_order_id = settle_without_card(connection, frozen.id, shop, now)
         return _started(frozen, None, paid_order_id, publishable_key) if paid_order_id else None
     payment = _intent(connection, payments, frozen)
     if payment.status == "succeeded":  # paid in another tab while this form was sent
-        order_id = settle(connection, frozen.id, payment, environment, now)
+        order_id = settle(connection, frozen.id, payment, shop, now)
         if order_id is None:
             raise Refused("PAYMENT_RETURNED")
         return _started(frozen, None, order_id, publishable_key)
@@ -201,7 +175,7 @@ def _offer(
         raise _in_progress(frozen.id)
     if payment.status == "cancelled":
         queries.cancel_checkout(connection, frozen.id, payment.intent_id)
-        note_closed(connection, frozen.id, payment.intent_id, now)
+        note_closed(connection, frozen.id, payment.intent_id, shop, now)
         return None
     secret = fingerprint(payment.client_secret or "")
     if not queries.attach_intent(connection, frozen.id, payment.intent_id, secret).fetchone():

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from domain import money
 from domain.accounts.callers import Buyer
 from domain.errors import Refused
+from domain.product import Product
 
 type CouponType = Literal["percent", "fixed"]
 
@@ -57,8 +58,10 @@ def used_up() -> Refused:
     return Refused("COUPON_INVALID", "Ce code promo a atteint sa limite d'utilisation")
 
 
-def find_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datetime) -> Coupon:
-    """The coupon with that code, whatever its case. Refuses with COUPON_INVALID.
+def find_coupon(
+    connection: Connection[Any], product: Product, buyer: Buyer, code: str, now: datetime
+) -> Coupon:
+    """A product's coupon with that code, whatever its case. Refuses with COUPON_INVALID.
 
     A use the buyer's own open payment has reserved is not held against them.
     """
@@ -67,10 +70,11 @@ def find_coupon(connection: Connection[Any], buyer: Buyer, code: str, now: datet
         .execute(
             """
         SELECT id, code, type::text, value, starts_at, ends_at, max_redemptions,
-               uses_taken(coupons, find_cart(%(user_id)s, %(session_hash)s)), active
-          FROM coupons WHERE code = %(code)s AND product = 'tutoring'
+               uses_taken(coupons, find_cart(%(product)s, %(user_id)s, %(session_hash)s)), active
+          FROM coupons WHERE code = %(code)s AND product = %(product)s
         """,
             {
+                "product": product,
                 "code": code.upper(),
                 "user_id": buyer.user_id,
                 "session_hash": buyer.session_hash,
@@ -98,9 +102,9 @@ def reserve(connection: Connection[Any], checkout_id: UUID, coupon_id: UUID, now
     )
 
 
-def is_used_up(error: CheckViolation) -> bool:
-    """Whether the database refused a use of a coupon because none is left."""
-    return error.diag.constraint_name == "coupons_use_what_is_left"
+def refusal_of(error: CheckViolation) -> Refused | None:
+    """The refusal of a coupon that the database let nobody reserve: no use of it is left."""
+    return used_up() if error.diag.constraint_name == "coupons_use_what_is_left" else None
 
 
 def redeem(

@@ -11,8 +11,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-type Product = Literal["tutoring", "training"]
-"""What a cart, a checkout, an order or a coupon is of: sessions with a tutor (4AS), or online courses (Le Dojo)."""
+from domain.product import Product
 
 type OrderSource = Literal["stripe", "credit", "free", "manual"]
 """What paid: a card, whatever else did too; store credit alone; nothing; whatever an administrator agreed on."""
@@ -75,20 +74,6 @@ class OrderSummary:
     user_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class LineSummary:
-    """`appointment_id` is None when the session could not be booked."""
-
-    appointment_id: UUID | None
-    course_title_fr: str
-    tutor_display_name: str
-    start: datetime
-    end: datetime
-    duration_min: int
-    price_cad: Decimal
-    discount_share_cad: Decimal
-
-
 def insert_order(connection: Connection[Any], order: NewOrder, now: datetime) -> None:
     connection.execute(
         """
@@ -143,6 +128,22 @@ def insert_lines(connection: Connection[Any], order_id: UUID, lines: Sequence[Ne
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PaidOrder:
+    """An order that a card has paid."""
+
+    id: UUID
+    product: Product
+
+
+def lock_order_of_payment(connection: Connection[Any], intent_id: str) -> Cursor[PaidOrder]:
+    """The order that a payment has bought, if there is one, locked until the transaction ends."""
+    return connection.cursor(row_factory=class_row(PaidOrder)).execute(
+        "SELECT id, product::text FROM orders WHERE stripe_payment_intent_id = %(intent_id)s FOR NO KEY UPDATE",
+        {"intent_id": intent_id},
+    )
+
+
 def find_order(connection: Connection[Any], order_id: UUID) -> OrderSummary:
     """One order. It must exist: orders are never deleted."""
     order = (
@@ -160,23 +161,3 @@ def find_order(connection: Connection[Any], order_id: UUID) -> OrderSummary:
     if order is None:
         raise LookupError(f"order {order_id}")
     return order
-
-
-def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[LineSummary]:
-    """The lines of an order by start."""
-    return connection.cursor(row_factory=class_row(LineSummary)).execute(
-        """
-        SELECT appointments.id AS appointment_id, courses.title_fr AS course_title_fr,
-               tutors.display_name AS tutor_display_name, session.start_datetime AS start,
-               session.end_datetime AS "end", session.duration_min, item.line_total_cad AS price_cad,
-               item.discount_share_cad
-          FROM order_items AS item
-          JOIN session_items AS session ON session.id = item.id
-          JOIN courses ON courses.id = session.course_id
-          JOIN tutors ON tutors.id = session.tutor_id
-          LEFT JOIN appointments ON appointments.order_item_id = item.id
-         WHERE item.order_id = %(order_id)s
-         ORDER BY session.start_datetime, item.id
-        """,
-        {"order_id": order_id},
-    )

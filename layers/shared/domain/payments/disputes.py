@@ -48,3 +48,29 @@ def count_open(connection: Connection[Any]) -> int:
         .fetchall()
     )
     return int(count)
+
+
+def end_wait_for_dispute(connection: Connection[Any], intent_id: str, won: bool, now: datetime) -> None:
+    """What we owe of a payment, and Stripe would not make while it was disputed.
+
+    Won, it is asked for again: of a session that could not be booked, what its line has left; of a payment that bought
+    nothing, all of it, unless somebody gave it back. Lost, what bought nothing has gone back. One that Stripe is being
+    asked for at this moment is owed anew: the refusal it is about to get is of before.
+    """
+    connection.execute(
+        """
+        UPDATE refunds SET status = CASE WHEN %(won)s THEN 'pending' ELSE 'superseded' END::refund_status,
+                           next_attempt_at = %(now)s, attempts = attempts + 1
+         WHERE payment_intent_id = %(intent_id)s AND NOT made_elsewhere AND stripe_refund_id IS NULL
+           AND status IN ('pending', 'failed', 'superseded')
+           AND CASE WHEN order_id IS NULL AND %(won)s
+                    THEN NOT EXISTS (SELECT FROM refunds AS made
+                                      WHERE made.payment_intent_id = %(intent_id)s AND made.status = 'processed')
+                    WHEN order_id IS NULL THEN true
+                    ELSE %(won)s AND EXISTS (
+                         SELECT FROM order_items AS item
+                          WHERE item.id = refunds.order_item_id
+                            AND (line_total_cad - discount_share_cad - returned_cad) * 100 >= amount_cents) END
+        """,
+        {"intent_id": intent_id, "won": won, "now": now},
+    )

@@ -14,6 +14,7 @@ class Payment:
     """One PaymentIntent as the service reports it. Amounts are integer cents, the currency is upper case.
 
     `environment` is the deployment that asked for it; `names_checkout` says that it names one, if only a wrong one.
+    `paid_at` is when its card was charged, known when the service was asked for it.
     """
 
     intent_id: str
@@ -25,6 +26,7 @@ class Payment:
     client_secret: str | None = None
     environment: str | None = None
     names_checkout: bool = False
+    paid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

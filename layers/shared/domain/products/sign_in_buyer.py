@@ -10,9 +10,10 @@ from psycopg import Connection, Rollback
 
 from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person, ask_person
-from domain.checkout import queries
-from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
-from domain.checkout.take_over_cart import take_over_cart
+from domain.checkout.checkout import Checkout
+from domain.checkout.sale import Shop
+from domain.checkout.sign_in_right import take_sign_in
+from domain.products.take_over_carts import take_over_carts
 from domain.transactions import retried_on_deadlock
 
 
@@ -29,8 +30,8 @@ def sign_in_buyer(
     checkout: Checkout,
     buyer_id: UUID,
     callers: Sequence[Buyer],
+    shop: Shop,
     now: datetime,
-    max_holds: int,
 ) -> Entry | None:
     """Use the one right of a settled checkout to sign its buyer in; None when it has none any more.
 
@@ -41,7 +42,7 @@ def sign_in_buyer(
     if buyer is None:
         return None
     guests = _guests(checkout, callers) if buyer.may_book else []
-    session = _enter(connection, checkout, buyer, guests, now, max_holds)
+    session = _enter(connection, checkout, buyer, guests, shop, now)
     return Entry(session, guest_is_gone=buyer.may_book) if session else None
 
 
@@ -56,14 +57,14 @@ def _enter(
     checkout: Checkout,
     buyer: Person,
     guests: Iterable[Buyer],
+    shop: Shop,
     now: datetime,
-    max_holds: int,
 ) -> OpenSession | None:
     """In one transaction: the carts and the session; None, and nothing done, when another call was first."""
     with connection.transaction():
         for guest in guests:
-            take_over_cart(connection, guest, buyer.user_id, now, max_holds)
-        if not queries.take_sign_in(connection, checkout.id, now, now - SIGN_IN_WINDOW).fetchone():
+            take_over_carts(connection, shop, guest, buyer.user_id, now)
+        if not take_sign_in(connection, checkout.id, now).fetchone():
             raise Rollback
         return open_session(connection, buyer.user_id, now)
     return None

@@ -1,4 +1,4 @@
-"""Asking how a payment went, and being signed in by the first settled answer (OP-G13)."""
+"""Asking how a payment went (OP-G13)."""
 
 import hmac
 from collections.abc import Sequence
@@ -10,53 +10,45 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain import money
 from domain.accounts.callers import Buyer
-from domain.cart.cart import MAX_HOLDS
 from domain.checkout import queries
-from domain.checkout.checkout import Checkout
-from domain.checkout.models import CheckoutState, OrderItemView, OrderView
+from domain.checkout.checkout import Checkout, CheckoutStateName
 from domain.checkout.reconcile import mark_processing, note_cancelled, reopen
+from domain.checkout.sale import Shop
 from domain.checkout.settle import settle
-from domain.checkout.sign_in_buyer import Entry, sign_in_buyer
-from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.ids import fingerprint
-from domain.orders.orders import OrderSummary, find_order, select_lines
+from domain.orders.orders import OrderSummary, find_order
 from domain.payments.gateway import PaymentRefused, Payments, PaymentsUnavailable
-from domain.webhooks.outbox import Environment
+from domain.product import Product
 
 QUESTION_PAUSE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The state to answer, and the buyer's way in, if it signed them in.
+    """How a checkout stands, and its order once there is one that the caller may see.
 
     `retry_after`: in how many seconds the payment service is asked again, when this is what was stored before.
     """
 
-    state: CheckoutState
-    entry: Entry | None = None
+    checkout: Checkout
+    status: CheckoutStateName
+    order: OrderSummary | None = None
     retry_after: int | None = None
 
 
-def follow_checkout(
+def follow(
     connection: Connection[Any],
     payments: Payments,
+    shop: Shop,
+    product: Product,
     checkout_id: UUID,
     buyers: Sequence[Buyer],
     client_secret: str | None,
-    environment: Environment,
     now: datetime,
-    max_holds: int = MAX_HOLDS,
-    *,
-    signs_in: bool = True,
 ) -> Followed:
     """How a checkout stands; settles it when it is paid and the webhook has not come yet.
-
-    The first settled answer signs the buyer in whose account the checkout opened, and what they chose since as a guest,
-    under the caller's cookie or the checkout's, is in the account's cart from then on. Not unless it `signs_in`.
 
     The payment service is asked once in QUESTION_PAUSE at most, whoever asks us; in between, the stored status answers.
 
@@ -66,21 +58,25 @@ def follow_checkout(
     """
     checkout = queries.select_checkout(connection, checkout_id).fetchone()
     started_it = checkout is not None and _may_ask(checkout, buyers, client_secret)
-    if checkout is None or not (started_it or _came_to_theirs(connection, checkout, buyers)):
+    if (
+        checkout is None
+        or checkout.product != product
+        or not (started_it or _came_to_theirs(connection, checkout, buyers))
+    ):
         raise Refused("CHECKOUT_NOT_FOUND")
     if checkout.order_id is None and checkout.payment_intent_id and checkout.status != "refunded":
         status = None
         if queries.claim_question(connection, checkout_id, now, QUESTION_PAUSE).fetchone():
-            status = _catch_up(connection, payments, checkout, environment, now)
+            status = _catch_up(connection, payments, checkout, shop, now)
         checkout = queries.select_checkout(connection, checkout_id).fetchone() or checkout
         if checkout.status not in ("settled", "refunded"):
-            return _without_order(status) if status else _stored(checkout, now)
+            return Followed(checkout, status) if status else _stored(checkout, now)
     if checkout.order_id is None:
-        return _without_order(checkout.stored_status)
+        return Followed(checkout, checkout.stored_status)
     order = find_order(connection, checkout.order_id)
-    if not started_it and Buyer.student(order.user_id) not in buyers:
-        return _without_order("sign_in_required")  # it became somebody else's while its heir asked
-    return _with_order(connection, checkout, order, buyers, now, max_holds, signs_in=signs_in)
+    if _is_another_s(checkout, order, buyers, started_it=started_it):
+        return Followed(checkout, "sign_in_required")
+    return Followed(checkout, "refunded" if order.status == "refunded" else "settled", order)
 
 
 def _may_ask(checkout: Checkout, buyers: Sequence[Buyer], client_secret: str | None) -> bool:
@@ -101,9 +97,9 @@ def _catch_up(
     connection: Connection[Any],
     payments: Payments,
     checkout: Checkout,
-    environment: Environment,
+    shop: Shop,
     now: datetime,
-) -> str:
+) -> CheckoutStateName:
     """Ask the payment service, settle when paid, and store what else it says, for those who ask meanwhile.
 
     Answers the status to show when it is not settled.
@@ -116,15 +112,15 @@ def _catch_up(
         return "failed"
     match payment.status:
         case "succeeded":
-            settle(connection, checkout.id, payment, environment, now)
+            settle(connection, checkout.id, payment, shop, now)
         case "processing":
             mark_processing(connection, payment)
         case "cancelled":
-            note_cancelled(connection, payment, now)
+            note_cancelled(connection, payment, shop, now)
         case "requires_payment" if checkout.status == "processing":
             reopen(connection, checkout.id)
-    status = {"requires_payment": "requires_payment", "processing": "processing"}.get(
-        payment.status, "failed"
+    status: CheckoutStateName = (
+        payment.status if payment.status in ("requires_payment", "processing") else "failed"
     )
     if checkout.status == "cancelled" and payment.status != "succeeded":
         # It was withdrawn: unless the bank has it already, it is about to be cancelled there as well.
@@ -138,59 +134,16 @@ def _stored(checkout: Checkout, now: datetime) -> Followed:
     status = checkout.stored_status
     asked_at = checkout.followed_at or now
     wait = max(1, ceil((asked_at + QUESTION_PAUSE - now).total_seconds()))
-    return _without_order(status, None if status == "failed" else wait)
+    return Followed(checkout, status, retry_after=None if status == "failed" else wait)
 
 
-def _without_order(status: Any, retry_after: int | None = None) -> Followed:
-    return Followed(CheckoutState(status=status, order=None, session_token=None), retry_after=retry_after)
+def _is_another_s(
+    checkout: Checkout, order: OrderSummary, buyers: Sequence[Buyer], *, started_it: bool
+) -> bool:
+    """Whether only its owner, signed in, may see the order.
 
-
-def _with_order(
-    connection: Connection[Any],
-    checkout: Checkout,
-    order: OrderSummary,
-    buyers: Sequence[Buyer],
-    now: datetime,
-    max_holds: int,
-    *,
-    signs_in: bool,
-) -> Followed:
-    is_theirs = Buyer.student(order.user_id) in buyers
-    if checkout.user_id is None and not checkout.account_created and not is_theirs:
-        # The e-mail got an account while this was being paid: the order is there, and its owner must sign in.
-        return _without_order("sign_in_required")
-    view = _order_view(connection, order)
-    status = "refunded" if order.status == "refunded" else "settled"
-    entry = sign_in_buyer(connection, checkout, order.user_id, buyers, now, max_holds) if signs_in else None
-    token = entry.session.token if entry else None
-    return Followed(CheckoutState(status=status, order=view, session_token=token), entry)
-
-
-def _order_view(connection: Connection[Any], order: OrderSummary) -> OrderView:
-    return OrderView(
-        id=order.id,
-        number=f"4AS-{order.order_number:06d}",
-        status=order.status,
-        items=[
-            OrderItemView(
-                appointment_id=line.appointment_id,
-                course_title_fr=line.course_title_fr,
-                tutor_display_name=line.tutor_display_name,
-                start=on_toronto_clock(line.start),
-                end=on_toronto_clock(line.end),
-                duration_min=line.duration_min,
-                price_cad=str(line.price_cad),
-                discount_share_cad=str(line.discount_share_cad),
-                refunded=line.appointment_id is None,
-            )
-            for line in select_lines(connection, order.id)
-        ],
-        subtotal_cad=str(order.subtotal_cad),
-        discount_cad=str(order.discount_cad),
-        total_cad=str(order.total_cad),
-        credits_applied_cad=str(order.credits_applied_cad),
-        refunded_cad=str(order.refunded_cad),
-        coupon_code=order.coupon_code,
-        currency=money.CURRENCY,
-        created_at=on_toronto_clock(order.created_at),
-    )
+    It became somebody else's while its heir asked, or the e-mail got an account while this was being paid.
+    """
+    if Buyer.student(order.user_id) in buyers:
+        return False
+    return not started_it or (checkout.user_id is None and not checkout.account_created)

@@ -1,4 +1,4 @@
-"""Tutoring's side of a settlement: paid sessions become appointments, those whose time cannot be had go back (5.6)."""
+"""Paid sessions become appointments; those whose time cannot be had go back (spec 5.6)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,11 @@ from domain.cart.cart import GivenUp
 from domain.catalog.teachers import Teacher, ask_teachers, ask_titles
 from domain.catalog.timetable import Timetable, read_timetables
 from domain.checkout.checkout import Checkout
-from domain.checkout.facts import settlement_facts
-from domain.checkout.fulfilment import BuyerAccount, Returned
-from domain.checkout.snapshot import SnapshotItem
 from domain.ids import new_id
 from domain.orders.orders import NewLine, NewOrder
 from domain.scheduling import claims
 from domain.scheduling.grid import local_date
-from domain.webhooks.events import Payload
-
-LOST = "Créneau devenu indisponible pendant le paiement"
+from domain.tutoring.snapshot import SnapshotItem, sessions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ class Bookings:
 
 def ask(connection: Connection[Any], checkout: Checkout) -> Asked:
     """Who gives the sessions, who else could, and what they are called."""
-    sessions = checkout.sessions
+    sessions = sessions_of(checkout)
     return Asked(
         checkout,
         ask_teachers(
@@ -84,7 +79,7 @@ def ask(connection: Connection[Any], checkout: Checkout) -> Asked:
 
 def claim(connection: Connection[Any], asked: Asked, now: datetime) -> Bookings:
     """Turn the holds into appointments' time; what is not held any more is claimed anew where that can be."""
-    sessions = asked.checkout.sessions
+    sessions = sessions_of(asked.checkout)
     teachers = {teacher.tutor_id: teacher for teacher in asked.teachers}
     claims.lock_tutors(
         connection, teachers
@@ -113,23 +108,8 @@ def write(connection: Connection[Any], order: NewOrder, bookings: Bookings, now:
     insert_appointments(connection, order.user_id, booked, now)
     checkout = bookings.checkout
     if checkout.cart_id:
-        sold_ids = [session.id for session in checkout.sessions]
+        sold_ids = [session.id for session in sessions_of(checkout)]
         purchase.take_out_sold(connection, checkout.cart_id, sold_ids, checkout.coupon_id, now)
-
-
-def facts(
-    order: NewOrder, buyer: BuyerAccount, bookings: Bookings, returned: Returned | None, now: datetime
-) -> list[Payload]:
-    return settlement_facts(
-        order,
-        buyer,
-        bookings.sessions(booked=True),
-        bookings.sessions(booked=False),
-        returned,
-        bookings.teachers,
-        bookings.titles,
-        now,
-    )
 
 
 def _claim_anew(
@@ -190,7 +170,7 @@ def _take_newer_holds(
         }
         for session in sessions
     ]
-    sold_ids = [session.id for session in checkout.sessions]
+    sold_ids = [session.id for session in sessions_of(checkout)]
     taken = purchase.take_newer_holds(connection, checkout.cart_id, same, sold_ids, now)
     return taken, purchase.step_aside(connection, checkout.cart_id, same, sold_ids, now)
 

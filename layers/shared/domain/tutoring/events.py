@@ -8,9 +8,9 @@ from uuid import UUID
 from domain import money
 from domain.accounts.accounts import Account
 from domain.catalog.teachers import Teacher
-from domain.checkout.fulfilment import BuyerAccount, Returned
-from domain.checkout.snapshot import SnapshotItem
+from domain.checkout.sale import BuyerAccount, Returned
 from domain.orders.orders import NewOrder
+from domain.tutoring.snapshot import SnapshotItem
 from domain.webhooks.events import (
     NOBODY,
     BookedSession,

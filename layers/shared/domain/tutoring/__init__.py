@@ -1,0 +1,1 @@
+"""The first product: sessions with a tutor, and what selling one means."""
