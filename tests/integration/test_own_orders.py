@@ -204,15 +204,15 @@ def test_credit_that_was_taken_back_was_not_issued(world: World, zoe: BookedStud
     lost = {"order_id": order["id"], "order_item_id": line}
     enter(world.connection, Entry(zoe.user_id, Decimal("12.00"), "order_refund", **lost), world.clock())
     issued = world.rows(
-        "SELECT id, amount_cad, appointment_id, order_id FROM credit_transactions ORDER BY amount_cad"
+        "SELECT id, amount_cad, order_id, order_item_id FROM credit_transactions ORDER BY amount_cad"
     )
     assert [row["amount_cad"] for row in issued] == [Decimal("12.00"), Decimal("40.50")]
 
     left = []
     for row in issued:
         of_what = {
-            "appointment_id": row["appointment_id"],
             "order_id": row["order_id"],
+            "order_item_id": row["order_item_id"],
             "reverses": row["id"],
         }
         enter(world.connection, Entry(zoe.user_id, -row["amount_cad"], "reversal", **of_what), world.clock())
