@@ -10,7 +10,7 @@ from adapters.idempotency import KEYED, answer_with_lease
 from adapters.settings import environment, max_holds, setting
 from adapters.stripe_payments import stripe_payments
 from adapters.throttling import counting_successes, spend
-from domain.accounts.accounts import SESSION_TTL
+from domain.accounts.sign_ins import SESSION_TTL
 from domain.cart.purchase import count_lapsed
 from domain.checkout import follow_checkout, start_checkout
 from domain.checkout.models import CheckoutStarted, CheckoutState, EmailCheck, EmailExists, StartCheckout

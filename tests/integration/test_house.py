@@ -25,8 +25,6 @@ from tests.support.house import (
 )
 
 WRITES_OF_TODAY = {
-    Use("access", "auth_sessions"),
-    Use("access", "users"),
     Use("cart", "time_claims"),
     Use("checkout", "orphan_payments"),
     Use("checkout", "refund_readings"),
@@ -36,9 +34,8 @@ WRITES_OF_TODAY = {
     Use("returns", "orders"),
     Use("returns", "refunds"),
 }
-QUERIES_OF_TODAY = {Use("access", "checkout")}
+QUERIES_OF_TODAY: set[Use] = set()
 REFERENCES_OF_TODAY = {
-    ("audit_log", "users"),
     ("coupon_reservations", "checkouts"),
     ("credit_reservations", "checkouts"),
     ("idempotency_keys", "checkouts"),

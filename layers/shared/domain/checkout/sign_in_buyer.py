@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import Connection, Rollback
 
-from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person, ask_person
+from domain.accounts.sign_ins import OpenSession, open_session
 from domain.checkout import queries
 from domain.checkout.checkout import SIGN_IN_WINDOW, Checkout
 from domain.checkout.take_over_cart import take_over_cart
