@@ -29,10 +29,6 @@ WRITES_OF_TODAY = {
     Use("checkout", "orphan_payments"),
     Use("checkout", "refund_readings"),
     Use("checkout", "refunds"),
-    Use("payments", "users"),
-    Use("returns", "order_items"),
-    Use("returns", "orders"),
-    Use("returns", "refunds"),
 }
 QUERIES_OF_TODAY: set[Use] = set()
 REFERENCES_OF_TODAY = {

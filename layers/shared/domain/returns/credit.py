@@ -12,6 +12,7 @@ from domain.credits.ledger import Entry, enter, is_overdrawn
 from domain.credits.statement import find_balance
 from domain.errors import Refused
 from domain.money import ZERO
+from domain.orders.given_back import promise_credit
 from domain.returns import queries
 from domain.returns.queries import Credit
 from domain.returns.record import record_return
@@ -29,7 +30,7 @@ def issue(
 
     The rest is promised: should the money that went back another way return, it becomes credit too.
     """
-    queries.promise_credit(connection, line_id, promised=True)
+    promise_credit(connection, line_id, promised=True)
     return _add(connection, user_id, line_id, left_cad, by, now)
 
 
@@ -41,7 +42,7 @@ def raise_promised(connection: Connection[Any], order_id: UUID, user_id: UUID, n
 
 def promise_no_more(connection: Connection[Any], line_id: UUID) -> None:
     """What a line has given as credit stays given, and nothing is added to it."""
-    queries.promise_credit(connection, line_id, promised=False)
+    promise_credit(connection, line_id, promised=False)
 
 
 def balance_of(connection: Connection[Any], user_id: UUID) -> Decimal:
@@ -53,7 +54,7 @@ def take_back(
     connection: Connection[Any], user_id: UUID, line_id: UUID, by: UUID | None, now: datetime
 ) -> Decimal:
     """Take back the whole credit of a locked line, promise included; answers how much. Refuses with CREDIT_SPENT."""
-    queries.promise_credit(connection, line_id, promised=False)
+    promise_credit(connection, line_id, promised=False)
     credit = queries.find_credit(connection, line_id).fetchone()
     if credit is None:
         return ZERO

@@ -83,30 +83,6 @@ def undo_dead(connection: Connection[Any], order_id: UUID, now: datetime) -> Non
     )
 
 
-def note_undone(connection: Connection[Any], order_id: UUID) -> None:
-    """Refunds of an order that came to nothing and stand in no line: nobody has to look at them again (0038)."""
-    connection.execute(
-        """
-        UPDATE refunds SET undone = true
-         WHERE order_id = %(order_id)s AND status IN ('failed', 'superseded') AND NOT undone
-           AND NOT EXISTS (SELECT FROM line_returns WHERE refund_id = refunds.id AND undone_at IS NULL)
-        """,
-        {"order_id": order_id},
-    )
-
-
-def supersede_returned(connection: Connection[Any], order_id: UUID) -> None:
-    """A failed refund of a session that could not be booked is owed no more once its line has given all back."""
-    connection.execute(
-        """
-        UPDATE refunds SET status = 'superseded' FROM order_items AS item
-         WHERE refunds.order_id = %(order_id)s AND refunds.status = 'failed' AND NOT made_elsewhere
-           AND item.id = refunds.order_item_id AND returned_cad = line_total_cad - discount_share_cad
-        """,
-        {"order_id": order_id},
-    )
-
-
 def select_facts(connection: Connection[Any], order_id: UUID) -> Cursor[Fact]:
     """Every refund and dispute of an order that counts, oldest first. Resolved over-returns are known."""
     return connection.cursor(row_factory=class_row(Fact)).execute(
@@ -254,13 +230,6 @@ def find_last_entry(connection: Connection[Any], line_id: UUID) -> Cursor[Any]:
     )
 
 
-def promise_credit(connection: Connection[Any], line_id: UUID, *, promised: bool) -> None:
-    connection.execute(
-        "UPDATE order_items SET credit_promised = %(promised)s WHERE id = %(line_id)s",
-        {"line_id": line_id, "promised": promised},
-    )
-
-
 def find_promised(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
     """The lines of an order whose credit could be raised: the line, whether its session was lost, the amount.
 
@@ -303,21 +272,6 @@ def lock_order(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
     """An order locked until the transaction ends: whose it is."""
     return connection.cursor(row_factory=tuple_row).execute(
         "SELECT user_id FROM orders WHERE id = %(order_id)s FOR NO KEY UPDATE", {"order_id": order_id}
-    )
-
-
-def apply_to_order(connection: Connection[Any], order_id: UUID, now: datetime) -> None:
-    """The cumulative rule: what was given back so far, at most the total, and the status that follows (spec 3.9)."""
-    connection.execute(
-        """
-        UPDATE orders
-           SET refunded_cad = least(total_cad, given_back_so_far(id)), updated_at = %(now)s,
-               status = CASE least(total_cad, given_back_so_far(id))
-                             WHEN 0 THEN 'paid' WHEN total_cad THEN 'refunded'
-                             ELSE 'partially_refunded' END::order_status
-         WHERE id = %(id)s AND refunded_cad <> least(total_cad, given_back_so_far(id))
-        """,
-        {"id": order_id, "now": now},
     )
 
 
