@@ -277,8 +277,8 @@ MONEY_BACK: tuple[LiteralString, ...] = (
       FROM past WHERE known AND fate = 34 ORDER BY ends
     """,
     """
-    INSERT INTO credit_transactions (id, user_id, amount_cad, type, appointment_id, created_by, created_at)
-    SELECT pg_temp.id_of('credit', n), student_id, 45, 'cancellation', id, student_id, starts - interval '3 hours'
+    INSERT INTO credit_transactions (id, user_id, amount_cad, type, order_item_id, created_by, created_at)
+    SELECT pg_temp.id_of('credit', n), student_id, 45, 'cancellation', line_id, student_id, starts - interval '3 hours'
       FROM past WHERE what = 'cancelled' ORDER BY starts
     """,
     """

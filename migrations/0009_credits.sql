@@ -16,14 +16,13 @@ CREATE TABLE credit_transactions (
     user_id uuid NOT NULL REFERENCES users,
     amount_cad numeric(10, 2) NOT NULL CHECK (amount_cad <> 0),
     type credit_entry_type NOT NULL,
-    appointment_id uuid REFERENCES appointments,
     order_id uuid REFERENCES orders,
-    order_item_id uuid REFERENCES order_items,
+    order_item_id uuid REFERENCES order_items, -- the line whose money it is
     reverses uuid UNIQUE REFERENCES credit_transactions, -- an entry is taken back once
     reason text CHECK (length(reason) BETWEEN 1 AND 500),
     created_by uuid REFERENCES users,
     created_at timestamptz NOT NULL,
-    CHECK ((type = 'cancellation') <= (appointment_id IS NOT NULL AND amount_cad > 0)),
+    CHECK ((type = 'cancellation') <= (order_item_id IS NOT NULL AND amount_cad > 0)),
     CHECK ((type = 'order_payment') <= (order_id IS NOT NULL AND amount_cad < 0)),
     CHECK ((type = 'reversal') = (reverses IS NOT NULL)),
     CHECK ((type = 'order_refund') <= (order_item_id IS NOT NULL AND amount_cad > 0)),
@@ -32,7 +31,7 @@ CREATE TABLE credit_transactions (
 CREATE UNIQUE INDEX credit_transactions_one_payment_per_order
     ON credit_transactions (order_id) WHERE type = 'order_payment';
 CREATE UNIQUE INDEX credit_transactions_one_per_cancellation
-    ON credit_transactions (appointment_id) WHERE type = 'cancellation';
+    ON credit_transactions (order_item_id) WHERE type = 'cancellation';
 CREATE UNIQUE INDEX credit_transactions_one_refund_per_item
     ON credit_transactions (order_item_id) WHERE type = 'order_refund';
 CREATE INDEX credit_transactions_of_user ON credit_transactions (user_id, created_at, id);

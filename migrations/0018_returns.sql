@@ -115,8 +115,7 @@ WITH credit AS (
            (array_agg(entry.id) FILTER (WHERE taken.id IS NULL))[1] AS last_id
       FROM credit_transactions AS entry
       LEFT JOIN credit_transactions AS taken ON taken.reverses = entry.id
-      LEFT JOIN appointments ON appointments.id = entry.appointment_id
-      JOIN order_items AS item ON item.id = coalesce(appointments.order_item_id, entry.order_item_id)
+      JOIN order_items AS item ON item.id = entry.order_item_id
      WHERE entry.type IN ('cancellation', 'order_refund', 'reversal')
      GROUP BY item.id
     HAVING sum(entry.amount_cad) > 0),

@@ -20,8 +20,8 @@ from domain.access.models import (
     ProfileChange,
     SignedIn,
 )
-from domain.accounts.accounts import SESSION_TTL
 from domain.accounts.contacts import read_email
+from domain.accounts.sign_ins import SESSION_TTL
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
 from domain.throttling.limits import RESETS_OF_ADDRESS, RESETS_OF_EMAIL, SIGN_IN_FAILURES

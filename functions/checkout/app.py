@@ -11,7 +11,7 @@ from adapters.selling import shop
 from adapters.settings import setting
 from adapters.stripe_payments import stripe_payments
 from adapters.throttling import counting_successes, spend
-from domain.accounts.accounts import SESSION_TTL
+from domain.accounts.sign_ins import SESSION_TTL
 from domain.cart.purchase import count_lapsed
 from domain.checkout import start_checkout
 from domain.checkout.models import CheckoutStarted, EmailCheck, EmailExists

@@ -65,8 +65,8 @@ SPOILED = {
     """,
     "a return of what came to nothing": "UPDATE refunds SET status = 'superseded', processed_at = NULL",
     "credit that its line does not know of": """
-        INSERT INTO credit_transactions (id, user_id, amount_cad, type, appointment_id, created_at)
-        SELECT gen_random_uuid(), user_id, 1, 'cancellation', id, created_at FROM appointments
+        INSERT INTO credit_transactions (id, user_id, amount_cad, type, order_item_id, created_at)
+        SELECT gen_random_uuid(), user_id, 1, 'cancellation', order_item_id, created_at FROM appointments
     """,
     "a cancelled or lost session that is owed more credit": "UPDATE order_items SET credit_promised = true",
     "more given back than was paid, which nobody has resolved": """

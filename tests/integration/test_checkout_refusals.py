@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from adapters.stripe_payments import stripe_payments
-from domain.accounts.accounts import open_session
 from domain.accounts.callers import Buyer
 from domain.accounts.passwords import is_password
+from domain.accounts.sign_ins import open_session
 from domain.cart.add_items import add_items
 from domain.cart.models import WantedSession
 from domain.checkout.models import CheckoutStarted

@@ -105,7 +105,7 @@ BROKEN: dict[str, LiteralString] = {
     "credit_accounts_spend_what_is_there": "UPDATE credit_accounts SET reserved_cad = balance_cad + 1",
     "credit_reservations_amount_cad_check": "UPDATE credit_reservations SET amount_cad = 0",
     "credit_transactions_amount_cad_check": "UPDATE credit_transactions SET amount_cad = 0 WHERE type = 'reversal'",
-    "credit_transactions_check": "UPDATE credit_transactions SET appointment_id = NULL WHERE type = 'cancellation'",
+    "credit_transactions_check": "UPDATE credit_transactions SET order_item_id = NULL WHERE type = 'cancellation'",
     "credit_transactions_check1": "UPDATE credit_transactions SET type = 'order_payment'",
     "credit_transactions_check2": "UPDATE credit_transactions SET type = 'reversal'",
     "credit_transactions_check3": "UPDATE credit_transactions SET type = 'order_refund', order_item_id = NULL",

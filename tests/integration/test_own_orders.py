@@ -11,6 +11,8 @@ import pypdf
 import pytest
 from psycopg.types.json import Jsonb
 
+from domain.appointments.booked import By
+from domain.appointments.change_status import reactivate
 from domain.credits.ledger import Entry, enter
 from tests.support.booked import book
 from tests.support.booked_student import BookedStudent
@@ -204,15 +206,15 @@ def test_credit_that_was_taken_back_was_not_issued(world: World, zoe: BookedStud
     lost = {"order_id": order["id"], "order_item_id": line}
     enter(world.connection, Entry(zoe.user_id, Decimal("12.00"), "order_refund", **lost), world.clock())
     issued = world.rows(
-        "SELECT id, amount_cad, appointment_id, order_id FROM credit_transactions ORDER BY amount_cad"
+        "SELECT id, amount_cad, order_id, order_item_id FROM credit_transactions ORDER BY amount_cad"
     )
     assert [row["amount_cad"] for row in issued] == [Decimal("12.00"), Decimal("40.50")]
 
     left = []
     for row in issued:
         of_what = {
-            "appointment_id": row["appointment_id"],
             "order_id": row["order_id"],
+            "order_item_id": row["order_item_id"],
             "reverses": row["id"],
         }
         enter(world.connection, Entry(zoe.user_id, -row["amount_cad"], "reversal", **of_what), world.clock())
@@ -440,6 +442,36 @@ def test_credits_newest_first_with_what_open_payments_reserve(world: World, zoe:
         ("Séance annulée", "40.50", None),
     ]
     assert credits["items"][1]["appointment_id"] == appointment_id
+
+
+def test_a_movement_names_the_session_it_is_about(world: World, shop: Shop) -> None:
+    """One that was credited and taken back; none for a line whose session could not be booked: its order is named."""
+    zoe = BookedStudent.of(world, wanted(shop.course, TEN), wanted(shop.course, TWO))
+    [cancelled] = world.rows("SELECT id FROM appointments WHERE start_datetime = %s", TEN)
+    [lost] = world.rows("SELECT id, order_item_id FROM appointments WHERE start_datetime = %s", TWO)
+    world.connection.execute(
+        "WITH gone AS (DELETE FROM appointments WHERE id = %s) DELETE FROM time_claims WHERE id = %s",
+        (lost["id"], lost["id"]),
+    )
+    order = UUID(order_id(zoe))
+    share = Entry(
+        zoe.user_id, Decimal("5.00"), "order_refund", order_id=order, order_item_id=lost["order_item_id"]
+    )
+    enter(world.connection, share, world.clock())
+    world.clock.advance(hours=1)
+    zoe.cancels(str(cancelled["id"]))
+    world.clock.advance(hours=1)
+    reactivate(world.connection, By("admin", None), cancelled["id"], "Erreur", world.clock())
+
+    items = zoe.gets("/v1/credits").body["items"]
+
+    assert [
+        (entry["type"], entry["amount_cad"], entry["appointment_id"], entry["order_id"]) for entry in items
+    ] == [
+        ("reversal", "-45.00", str(cancelled["id"]), None),
+        ("cancellation", "45.00", str(cancelled["id"]), None),
+        ("order_refund", "5.00", None, str(order)),
+    ]
 
 
 def test_every_kind_of_movement_has_its_name(world: World, zoe: BookedStudent) -> None:

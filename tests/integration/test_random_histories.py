@@ -307,11 +307,8 @@ class History:
                 if d["payment_intent"] == order["intent"] and d["status"] != "won"
             )
             back += self._cents(
-                "SELECT sum(amount_cad) FROM credit_transactions AS entry WHERE type <> 'order_payment' AND ("
-                " appointment_id IN (SELECT id FROM appointments WHERE order_item_id IN"
-                "                     (SELECT id FROM order_items WHERE order_id = %s))"
-                " OR order_item_id IN (SELECT id FROM order_items WHERE order_id = %s))",
-                order["id"],
+                "SELECT sum(amount_cad) FROM credit_transactions WHERE type <> 'order_payment'"
+                " AND order_item_id IN (SELECT id FROM order_items WHERE order_id = %s)",
                 order["id"],
             )
             returned = self._cents(

@@ -14,11 +14,11 @@ from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 
 from adapters.stripe_payments import stripe_payments
-from domain.access import queries
 from domain.access.models import Credentials, PasswordChange
 from domain.access.profile import change_password
 from domain.access.sign_in import sign_in
 from domain.accounts.callers import Buyer, Person
+from domain.accounts.identities import find_identity, lock_identity
 from domain.cart.change_cart import remove_item
 from domain.cart.merge_carts import meet, merge
 from domain.cart.models import CartView, WantedSession
@@ -389,8 +389,8 @@ def test_negative_control_without_the_second_look_the_old_password_would_open_a_
     old = hashed(PASSWORD)
     door.connection.execute("UPDATE users SET password_hash = %s", (hashed(NEW_PASSWORD),))
 
-    assert queries.lock_identity(door.connection, door.user_id, old).fetchone() is None
-    assert queries.find_identity(door.connection, user_id=door.user_id).fetchone() is not None
+    assert lock_identity(door.connection, door.user_id, old).fetchone() is None
+    assert find_identity(door.connection, user_id=door.user_id).fetchone() is not None
 
 
 def credentials() -> Credentials:

@@ -114,12 +114,12 @@ class Books:
                 """
                 SELECT appointments.id AS appointment_id,
                        coalesce((SELECT sum(amount_cad) FROM credit_transactions
-                                  WHERE appointment_id = appointments.id), 0)
+                                  WHERE order_item_id = appointments.order_item_id), 0)
                        + coalesce((SELECT sum(amount_cad) FROM line_returns
                                     WHERE order_item_id = appointments.order_item_id AND way <> 'credit'
                                       AND undone_at IS NULL), 0) AS cad
                   FROM appointments
-                 WHERE status = 'cancelled' OR id IN (SELECT appointment_id FROM credit_transactions)
+                 WHERE status = 'cancelled' OR order_item_id IN (SELECT order_item_id FROM credit_transactions)
                 """
             )
             if row["cad"]

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.access import queries
+from domain.accounts.sign_ins import end_sessions
 from domain.appointments.end_feed import end_feed
-from domain.checkout.queries import end_sign_ins, forget_guests
+from domain.checkout.former_guests import end_sign_ins, forget_guests
 
 
 def end_entries(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
@@ -19,5 +19,5 @@ def end_entries(connection: Connection[Any], user_id: UUID, now: datetime) -> No
     """
     end_sign_ins(connection, user_id, now)
     forget_guests(connection, user_id)
-    queries.revoke_sessions(connection, user_id, now)
+    end_sessions(connection, user_id, now)
     end_feed(connection, user_id)

@@ -12,6 +12,7 @@ from domain.access.models import PasswordReset, PasswordResetRequest
 from domain.accounts.accounts import Account, find_account
 from domain.accounts.contacts import read_email
 from domain.accounts.forms import read_password
+from domain.accounts.identities import set_password
 from domain.accounts.passwords import hash_password
 from domain.errors import Refused
 from domain.ids import fingerprint, new_id, new_secret
@@ -79,7 +80,7 @@ def confirm_reset(connection: Connection[Any], form: PasswordReset, now: datetim
         taken = queries.take_reset_token(connection, token_hash, now).fetchone()
         if taken is None:
             raise Refused("RESET_TOKEN_INVALID")
-        queries.set_password(connection, taken[0], new_hash, now)
+        set_password(connection, taken[0], new_hash, now)
         end_entries(connection, taken[0], now)
 
 

@@ -9,11 +9,13 @@ from psycopg import Connection
 from domain.access import queries
 from domain.access.entries import end_entries
 from domain.access.models import PasswordChange, PersonView, ProfileChange
-from domain.accounts.accounts import OpenSession, open_session
+from domain.accounts import profiles
 from domain.accounts.callers import Person
 from domain.accounts.contacts import read_phone
 from domain.accounts.forms import read_password
+from domain.accounts.identities import find_identity, lock_identity, set_password
 from domain.accounts.passwords import hash_password, is_password
+from domain.accounts.sign_ins import OpenSession, open_session
 from domain.auditing import note_action
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
@@ -38,10 +40,10 @@ def change_profile(
     if "phone" in wanted:
         wanted["phone"] = read_phone(form.phone, field="phone")
     with connection.transaction():
-        (stored,) = queries.lock_profile(connection, person.user_id).fetchall()
+        (stored,) = profiles.lock_profile(connection, person.user_id).fetchall()
         changed = {name: value for name, value in wanted.items() if value != stored[name]}
         if changed:
-            queries.change_profile(connection, person.user_id, stored | changed, now)
+            profiles.change_profile(connection, person.user_id, stored | changed, now)
             note_action(
                 connection,
                 person.user_id,
@@ -65,14 +67,14 @@ def change_password(
     Refuses with PASSWORD_TOO_SHORT, PASSWORD_MISMATCH, CURRENT_PASSWORD_INVALID.
     """
     new_hash = hash_password(read_password(form))
-    identity = queries.find_identity(connection, user_id=person.user_id).fetchone()
+    identity = find_identity(connection, user_id=person.user_id).fetchone()
     stored_hash = identity.password_hash if identity else None
     if not is_password(form.current_password.get_secret_value(), stored_hash):
         raise Refused("CURRENT_PASSWORD_INVALID")
     with connection.transaction():
         queries.drop_reset_token(connection, person.user_id)
-        if not queries.lock_identity(connection, person.user_id, stored_hash).fetchone():
+        if not lock_identity(connection, person.user_id, stored_hash).fetchone():
             raise Refused("CURRENT_PASSWORD_INVALID")  # changed a moment ago, in another tab
-        queries.set_password(connection, person.user_id, new_hash, now)
+        set_password(connection, person.user_id, new_hash, now)
         end_entries(connection, person.user_id, now)
         return open_session(connection, person.user_id, now)

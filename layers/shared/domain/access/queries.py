@@ -1,72 +1,11 @@
 """The SQL of access. Locks are taken in this order: reset tokens, the person, sessions."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
-from psycopg.rows import class_row, dict_row, tuple_row
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who an e-mail belongs to, and what opens the account."""
-
-    id: UUID
-    role: str
-    suspended: bool
-    password_hash: str | None
-
-
-def find_identity(
-    connection: Connection[Any], *, email: str | None = None, user_id: UUID | None = None
-) -> Cursor[Identity]:
-    return connection.cursor(row_factory=class_row(Identity)).execute(
-        """
-        SELECT id, role::text, status = 'suspended' AS suspended, password_hash FROM users
-         WHERE email = %(email)s::citext OR id = %(user_id)s
-        """,
-        {"email": email, "user_id": user_id},
-    )
-
-
-def lock_identity(connection: Connection[Any], user_id: UUID, password_hash: str | None) -> Cursor[Any]:
-    """A row when that still is the person's hash; nobody changes it before this transaction ends."""
-    return connection.execute(
-        "SELECT id FROM users WHERE id = %(id)s AND password_hash = %(password_hash)s FOR NO KEY UPDATE",
-        {"id": user_id, "password_hash": password_hash},
-    )
-
-
-def set_password(connection: Connection[Any], user_id: UUID, password_hash: str, now: datetime) -> None:
-    connection.execute(
-        "UPDATE users SET password_hash = %(password_hash)s, updated_at = %(now)s WHERE id = %(id)s",
-        {"id": user_id, "password_hash": password_hash, "now": now},
-    )
-
-
-def find_open_session(connection: Connection[Any], token_hash: bytes) -> Cursor[Any]:
-    """The id of the person whose session it is, unless it was ended."""
-    return connection.cursor(row_factory=tuple_row).execute(
-        "SELECT user_id FROM auth_sessions WHERE token_hash = %(token_hash)s AND revoked_at IS NULL",
-        {"token_hash": token_hash},
-    )
-
-
-def revoke_session(connection: Connection[Any], token_hash: bytes, now: datetime) -> None:
-    connection.execute(
-        "UPDATE auth_sessions SET revoked_at = %(now)s WHERE token_hash = %(token_hash)s AND revoked_at IS NULL",
-        {"token_hash": token_hash, "now": now},
-    )
-
-
-def revoke_sessions(connection: Connection[Any], user_id: UUID, now: datetime) -> None:
-    """End every session of a person."""
-    connection.execute(
-        "UPDATE auth_sessions SET revoked_at = %(now)s WHERE user_id = %(user_id)s AND revoked_at IS NULL",
-        {"user_id": user_id, "now": now},
-    )
+from psycopg.rows import dict_row, tuple_row
 
 
 def put_reset_token(
@@ -122,26 +61,6 @@ def drop_expired_reset_tokens(connection: Connection[Any], now: datetime) -> Non
             SELECT token_hash FROM password_reset_tokens WHERE expires_at <= %(now)s FOR UPDATE SKIP LOCKED)
         """,
         {"now": now},
-    )
-
-
-def lock_profile(connection: Connection[Any], user_id: UUID) -> Cursor[dict[str, Any]]:
-    """What a person may change of themselves, as nobody else changes it before this transaction ends."""
-    return connection.cursor(row_factory=dict_row).execute(
-        "SELECT first_name, last_name, phone FROM users WHERE id = %(id)s FOR NO KEY UPDATE", {"id": user_id}
-    )
-
-
-def change_profile(
-    connection: Connection[Any], user_id: UUID, profile: dict[str, Any], now: datetime
-) -> None:
-    connection.execute(
-        """
-        UPDATE users SET first_name = %(first_name)s, last_name = %(last_name)s, phone = %(phone)s,
-               updated_at = %(now)s
-         WHERE id = %(id)s
-        """,
-        {**profile, "id": user_id, "now": now},
     )
 
 

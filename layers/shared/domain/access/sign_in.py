@@ -6,15 +6,14 @@ from typing import Any
 
 from psycopg import Connection, Rollback
 
-from domain.access import queries
 from domain.access.models import Credentials, SignedIn
 from domain.access.profile import view_profile
-from domain.access.queries import Identity
-from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person
 from domain.accounts.contacts import read_email
+from domain.accounts.identities import Identity, find_identity, lock_identity, set_password
 from domain.accounts.passwords import hash_password, is_outdated, is_password
-from domain.checkout.queries import end_sign_ins, forget_guests
+from domain.accounts.sign_ins import OpenSession, end_session, find_owner_of_session, open_session
+from domain.checkout.former_guests import end_sign_ins, forget_guests
 from domain.checkout.sale import Shop
 from domain.clock import on_toronto_clock
 from domain.errors import Refused
@@ -47,7 +46,7 @@ def sign_in(
     """
     email, password = read_email(form.email), form.password.get_secret_value()
     for _ in range(TRIES):  # another sign-in may renew the hash between our look at it and our session
-        identity = queries.find_identity(connection, email=email).fetchone()
+        identity = find_identity(connection, email=email).fetchone()
         known = is_password(password, identity.password_hash if identity else None)
         if identity is None or not known or not _person(identity).may_enter:
             break
@@ -74,11 +73,11 @@ def sign_out(connection: Connection[Any], session_token: str | None, now: dateti
         return
     token_hash = fingerprint(session_token)
     with connection.transaction():
-        owner = queries.find_open_session(connection, token_hash).fetchone()
+        owner = find_owner_of_session(connection, token_hash).fetchone()
         if owner:
             forget_guests(connection, owner[0])
             end_sign_ins(connection, owner[0], now)
-            queries.revoke_session(connection, token_hash, now)
+            end_session(connection, token_hash, now)
 
 
 @retried_on_deadlock
@@ -94,10 +93,10 @@ def _enter(
     with connection.transaction():
         if guest and _person(identity).may_book:
             take_over_carts(connection, shop, guest, identity.id, now)
-        if not queries.lock_identity(connection, identity.id, identity.password_hash).fetchone():
+        if not lock_identity(connection, identity.id, identity.password_hash).fetchone():
             raise Rollback
         if renewed_hash:
-            queries.set_password(connection, identity.id, renewed_hash, now)
+            set_password(connection, identity.id, renewed_hash, now)
         return open_session(connection, identity.id, now)
     return None
 

@@ -1,16 +1,14 @@
 """A student's account: opened by a paid checkout, and by nothing else (UR-15)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
 from psycopg.rows import class_row
 
-from domain.ids import fingerprint, new_id, new_secret
-
-SESSION_TTL = timedelta(days=30)
+from domain.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,6 @@ class NewAccount:
     last_name: str
     phone: str | None
     password_hash: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    token: str
-    expires_at: datetime
 
 
 def email_is_taken(connection: Connection[Any], email: str) -> Cursor[Any]:
@@ -76,21 +68,3 @@ def find_account(connection: Connection[Any], user_id: UUID | None, email: str |
         """,
         {"user_id": user_id, "email": email},
     )
-
-
-def open_session(connection: Connection[Any], user_id: UUID, now: datetime) -> OpenSession:
-    """Sign a person in: the token is answered once and only its hash is kept."""
-    session = OpenSession(new_secret(), now + SESSION_TTL)
-    connection.execute(
-        """
-        INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)
-        VALUES (%(token_hash)s, %(user_id)s, %(now)s, %(expires_at)s)
-        """,
-        {
-            "token_hash": fingerprint(session.token),
-            "user_id": user_id,
-            "now": now,
-            "expires_at": session.expires_at,
-        },
-    )
-    return session

@@ -201,13 +201,7 @@ def _credit(
     match transition.credit:
         case "issued":
             return line_credit.issue(
-                connection,
-                booked.user_id,
-                booked.order_item_id,
-                booked.id,
-                booked.left_cad,
-                by.user_id,
-                now,
+                connection, booked.user_id, booked.order_item_id, booked.left_cad, by.user_id, now
             )
         case "taken back":
             taken = line_credit.take_back(connection, booked.user_id, booked.order_item_id, by.user_id, now)

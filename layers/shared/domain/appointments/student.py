@@ -24,9 +24,9 @@ from domain.appointments.queries import Filter, StudentAppointment
 from domain.appointments.reschedule import reschedule, reschedule_starts
 from domain.appointments.transitions import Action, find_transition
 from domain.clock import on_toronto_clock
-from domain.credits.statement import find_balance
 from domain.errors import Refused
 from domain.paging import page_of, read_cursor
+from domain.returns.credit import balance_of
 from domain.webhooks.outbox import Environment
 
 TEAM = "Équipe 4AS"
@@ -81,7 +81,7 @@ def cancel_own(
     return CancelledAppointment(
         appointment=show_appointment(connection, user_id, appointment_id, now),
         credit_issued_cad=str(done.credit_cad),
-        credits_balance_cad=str(find_balance(connection, user_id).balance_cad),
+        credits_balance_cad=str(balance_of(connection, user_id)),
     )
 
 

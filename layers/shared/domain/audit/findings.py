@@ -175,19 +175,17 @@ MONEY: Mapping[str, str] = {
     """,
     "credit that its line does not know of": """
         SELECT item.id FROM order_items AS item
-          LEFT JOIN appointments ON appointments.order_item_id = item.id
           LEFT JOIN LATERAL (
-               SELECT sum(amount_cad) AS cad FROM credit_transactions AS entry
-                WHERE (entry.appointment_id = appointments.id OR entry.order_item_id = item.id)
-                  AND entry.type IN ('cancellation', 'order_refund', 'reversal')) AS standing ON true
+               SELECT sum(amount_cad) AS cad FROM credit_transactions
+                WHERE order_item_id = item.id AND type IN ('cancellation', 'order_refund', 'reversal')
+               ) AS standing ON true
           LEFT JOIN LATERAL (
                SELECT sum(amount_cad) AS cad FROM line_returns
                 WHERE order_item_id = item.id AND way = 'credit' AND undone_at IS NULL) AS known ON true
           LEFT JOIN LATERAL (
                SELECT sum(amount_cad) AS cad FROM over_returns
-                WHERE credit_entry_id IN (
-                      SELECT id FROM credit_transactions AS entry
-                       WHERE entry.appointment_id = appointments.id OR entry.order_item_id = item.id)) AS beyond ON true
+                WHERE credit_entry_id IN (SELECT id FROM credit_transactions WHERE order_item_id = item.id)
+               ) AS beyond ON true
          WHERE coalesce(standing.cad, 0) <> coalesce(known.cad, 0) + coalesce(beyond.cad, 0)
     """,
     "a cancelled or lost session that is owed more credit": """

@@ -16,12 +16,15 @@ type EntryType = Literal["cancellation", "order_payment", "order_refund", "admin
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One movement: positive for what a student is given, negative for what is spent or taken back."""
+    """One movement: positive for what a student is given, negative for what is spent or taken back.
+
+    `order_item_id` is the order line whose money it is; `order_id` the order that counts it as refunded, or that it
+    paid for.
+    """
 
     user_id: UUID
     amount_cad: Decimal
     type: EntryType
-    appointment_id: UUID | None = None
     order_id: UUID | None = None
     order_item_id: UUID | None = None
     reverses: UUID | None = None
@@ -37,17 +40,16 @@ def enter(connection: Connection[Any], entry: Entry, now: datetime) -> UUID:
     entry_id = new_id()
     connection.execute(
         """
-        INSERT INTO credit_transactions (id, user_id, amount_cad, type, appointment_id, order_id, order_item_id,
-                                         reverses, reason, created_by, created_at)
-        VALUES (%(id)s, %(user_id)s, %(amount_cad)s, %(type)s, %(appointment_id)s, %(order_id)s, %(order_item_id)s,
-                %(reverses)s, %(reason)s, %(created_by)s, %(now)s)
+        INSERT INTO credit_transactions (id, user_id, amount_cad, type, order_id, order_item_id, reverses, reason,
+                                         created_by, created_at)
+        VALUES (%(id)s, %(user_id)s, %(amount_cad)s, %(type)s, %(order_id)s, %(order_item_id)s, %(reverses)s,
+                %(reason)s, %(created_by)s, %(now)s)
         """,
         {
             "id": entry_id,
             "user_id": entry.user_id,
             "amount_cad": entry.amount_cad,
             "type": entry.type,
-            "appointment_id": entry.appointment_id,
             "order_id": entry.order_id,
             "order_item_id": entry.order_item_id,
             "reverses": entry.reverses,

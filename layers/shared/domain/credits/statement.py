@@ -118,13 +118,19 @@ def _view(row: Movement) -> CreditMovement:
 def _select_movements(
     connection: Connection[Any], user_id: UUID, before: Place | None, limit: int
 ) -> Cursor[Movement]:
-    """A student's movements, newest first, those before a place, one more than `limit`."""
+    """A student's movements, newest first, those before a place, one more than `limit`.
+
+    A movement about an order line that is a booked session names its appointment.
+    """
     return connection.cursor(row_factory=class_row(Movement)).execute(
         """
-        SELECT id, amount_cad, type::text, appointment_id, order_id, reason, created_at FROM credit_transactions
-         WHERE user_id = %(user_id)s
-           AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s))
-         ORDER BY created_at DESC, id DESC
+        SELECT entry.id, entry.amount_cad, entry.type::text, appointments.id AS appointment_id, entry.order_id,
+               entry.reason, entry.created_at
+          FROM credit_transactions AS entry
+          LEFT JOIN appointments ON appointments.order_item_id = entry.order_item_id
+         WHERE entry.user_id = %(user_id)s
+           AND (%(at)s::timestamptz IS NULL OR (entry.created_at, entry.id) < (%(at)s, %(id)s))
+         ORDER BY entry.created_at DESC, entry.id DESC
          LIMIT %(limit)s
         """,
         {

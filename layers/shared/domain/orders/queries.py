@@ -141,20 +141,12 @@ def select_refunds(connection: Connection[Any], order_id: UUID) -> Cursor[OwnRef
 
 
 def find_credits_issued(connection: Connection[Any], order_id: UUID) -> Decimal:
-    """The store credit that the sessions of an order have given back and that still stands, in CAD."""
+    """The store credit that the lines of an order have given back and that still stands, in CAD."""
     row = connection.execute(
         """
-        WITH given AS (
-            SELECT entry.amount_cad
-              FROM order_items AS item
-              JOIN appointments ON appointments.order_item_id = item.id
-              JOIN credit_transactions AS entry ON entry.appointment_id = appointments.id
-             WHERE item.order_id = %(order_id)s AND entry.type IN ('cancellation', 'reversal')
-             UNION ALL
-            SELECT entry.amount_cad FROM credit_transactions AS entry
-             WHERE entry.order_id = %(order_id)s AND entry.appointment_id IS NULL
-               AND entry.type IN ('order_refund', 'reversal'))
-        SELECT coalesce(sum(amount_cad), 0.00) FROM given
+        SELECT coalesce(sum(entry.amount_cad), 0.00)
+          FROM order_items AS item JOIN credit_transactions AS entry ON entry.order_item_id = item.id
+         WHERE item.order_id = %(order_id)s AND entry.type IN ('cancellation', 'order_refund', 'reversal')
         """,
         {"order_id": order_id},
     ).fetchone()

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import Connection, Rollback
 
-from domain.accounts.accounts import OpenSession, open_session
 from domain.accounts.callers import Buyer, Person, ask_person
+from domain.accounts.sign_ins import OpenSession, open_session
 from domain.checkout.checkout import Checkout
 from domain.checkout.sale import Shop
 from domain.checkout.sign_in_right import take_sign_in

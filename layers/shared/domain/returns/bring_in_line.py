@@ -13,6 +13,8 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.money import ZERO
+from domain.orders.given_back import count_given_back
+from domain.payments.failed_refunds import note_undone, supersede_returned
 from domain.returns import credit, queries
 from domain.returns.lines import share_out
 from domain.returns.queries import Fact
@@ -41,9 +43,9 @@ def bring_in_line(connection: Connection[Any], order_id: UUID, now: datetime) ->
             credit.reverse_unspent(connection, order_id, user_id, fact.missing_cad, now)
         _fill(connection, order_id, fact, now)
     credit.raise_promised(connection, order_id, user_id, now)
-    queries.supersede_returned(connection, order_id)
-    queries.note_undone(connection, order_id)
-    queries.apply_to_order(connection, order_id, now)
+    supersede_returned(connection, order_id)
+    note_undone(connection, order_id)
+    count_given_back(connection, order_id, now)
 
 
 def share_over_lines(
@@ -64,7 +66,7 @@ def share_over_lines(
     ]
     for line_id, share in share_out(amount_cad, lines).items():
         record_return(connection, line_id, "card", share, now, refund_id=refund_id)
-    queries.apply_to_order(connection, order_id, now)
+    count_given_back(connection, order_id, now)
     return sum((line.left_cad for line in lines), ZERO)
 
 

@@ -9,8 +9,10 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation
 
 from domain.credits.ledger import Entry, enter, is_overdrawn
+from domain.credits.statement import find_balance
 from domain.errors import Refused
 from domain.money import ZERO
+from domain.orders.given_back import promise_credit
 from domain.returns import queries
 from domain.returns.queries import Credit
 from domain.returns.record import record_return
@@ -20,7 +22,6 @@ def issue(
     connection: Connection[Any],
     user_id: UUID,
     line_id: UUID,
-    appointment_id: UUID,
     left_cad: Decimal,
     by: UUID | None,
     now: datetime,
@@ -29,27 +30,31 @@ def issue(
 
     The rest is promised: should the money that went back another way return, it becomes credit too.
     """
-    queries.promise_credit(connection, line_id, promised=True)
-    return _add(connection, user_id, line_id, appointment_id, left_cad, by, now)
+    promise_credit(connection, line_id, promised=True)
+    return _add(connection, user_id, line_id, left_cad, by, now)
 
 
 def raise_promised(connection: Connection[Any], order_id: UUID, user_id: UUID, now: datetime) -> None:
     """Credit what is left again of the lines that owe it as credit. The lines must be locked."""
-    for line_id, appointment_id, owed_cad in queries.find_promised(connection, order_id).fetchall():
-        lost_of = None if appointment_id else order_id
-        _add(connection, user_id, line_id, appointment_id, owed_cad, None, now, lost_of)
+    for line_id, was_lost, owed_cad in queries.find_promised(connection, order_id).fetchall():
+        _add(connection, user_id, line_id, owed_cad, None, now, order_id if was_lost else None)
 
 
 def promise_no_more(connection: Connection[Any], line_id: UUID) -> None:
     """What a line has given as credit stays given, and nothing is added to it."""
-    queries.promise_credit(connection, line_id, promised=False)
+    promise_credit(connection, line_id, promised=False)
+
+
+def balance_of(connection: Connection[Any], user_id: UUID) -> Decimal:
+    """What a student's store credit amounts to, in CAD, reserved or not."""
+    return find_balance(connection, user_id).balance_cad
 
 
 def take_back(
     connection: Connection[Any], user_id: UUID, line_id: UUID, by: UUID | None, now: datetime
 ) -> Decimal:
     """Take back the whole credit of a locked line, promise included; answers how much. Refuses with CREDIT_SPENT."""
-    queries.promise_credit(connection, line_id, promised=False)
+    promise_credit(connection, line_id, promised=False)
     credit = queries.find_credit(connection, line_id).fetchone()
     if credit is None:
         return ZERO
@@ -90,9 +95,8 @@ def reverse(
         user_id,
         -amount_cad,
         "reversal",
-        appointment_id=credit.appointment_id,
         order_id=credit.order_id,
-        order_item_id=credit.order_item_id,
+        order_item_id=credit.line_id,
         reverses=credit.entry_id,
         created_by=by,
     )
@@ -106,7 +110,6 @@ def _add(
     connection: Connection[Any],
     user_id: UUID,
     line_id: UUID,
-    appointment_id: UUID | None,
     amount_cad: Decimal,
     by: UUID | None,
     now: datetime,
@@ -124,9 +127,8 @@ def _add(
         user_id,
         amount_cad,
         "reversal" if last else "cancellation",
-        appointment_id=appointment_id,
         order_id=lost_of,
-        order_item_id=line_id if lost_of else None,
+        order_item_id=line_id,
         reverses=last[0] if last else None,
         created_by=by,
     )

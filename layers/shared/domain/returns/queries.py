@@ -30,12 +30,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """The store credit a line has given that still stands, and the last entry about it."""
+    """The store credit a line has given that still stands, and the last entry about it with the order it counts for."""
 
     line_id: UUID
-    appointment_id: UUID | None
     order_id: UUID | None
-    order_item_id: UUID | None
     amount_cad: Decimal
     entry_id: UUID
 
@@ -82,30 +80,6 @@ def undo_dead(connection: Connection[Any], order_id: UUID, now: datetime) -> Non
                             WHERE stripe_dispute_id = dispute_id AND NOT takes_money(status)))
         """,
         {"order_id": order_id, "now": now},
-    )
-
-
-def note_undone(connection: Connection[Any], order_id: UUID) -> None:
-    """Refunds of an order that came to nothing and stand in no line: nobody has to look at them again (0038)."""
-    connection.execute(
-        """
-        UPDATE refunds SET undone = true
-         WHERE order_id = %(order_id)s AND status IN ('failed', 'superseded') AND NOT undone
-           AND NOT EXISTS (SELECT FROM line_returns WHERE refund_id = refunds.id AND undone_at IS NULL)
-        """,
-        {"order_id": order_id},
-    )
-
-
-def supersede_returned(connection: Connection[Any], order_id: UUID) -> None:
-    """A failed refund of a session that could not be booked is owed no more once its line has given all back."""
-    connection.execute(
-        """
-        UPDATE refunds SET status = 'superseded' FROM order_items AS item
-         WHERE refunds.order_id = %(order_id)s AND refunds.status = 'failed' AND NOT made_elsewhere
-           AND item.id = refunds.order_item_id AND returned_cad = line_total_cad - discount_share_cad
-        """,
-        {"order_id": order_id},
     )
 
 
@@ -211,8 +185,7 @@ def select_credits(connection: Connection[Any], order_id: UUID) -> Cursor[Credit
     """The credit that the lines of an order have given and that still stands, that of the latest session first."""
     return connection.cursor(row_factory=class_row(Credit)).execute(
         """
-        SELECT item.id AS line_id, entry.appointment_id, entry.order_id, entry.order_item_id,
-               line_returns.amount_cad, entry.id AS entry_id
+        SELECT item.id AS line_id, entry.order_id, line_returns.amount_cad, entry.id AS entry_id
           FROM line_returns JOIN order_items AS item ON item.id = line_returns.order_item_id
           JOIN credit_transactions AS entry ON entry.id = credit_entry_id
          WHERE item.order_id = %(order_id)s AND way = 'credit' AND undone_at IS NULL
@@ -226,8 +199,7 @@ def find_credit(connection: Connection[Any], line_id: UUID) -> Cursor[Credit]:
     """The credit that one line has given and that still stands."""
     return connection.cursor(row_factory=class_row(Credit)).execute(
         """
-        SELECT line_returns.order_item_id AS line_id, entry.appointment_id, entry.order_id, entry.order_item_id,
-               line_returns.amount_cad, entry.id AS entry_id
+        SELECT line_returns.order_item_id AS line_id, entry.order_id, line_returns.amount_cad, entry.id AS entry_id
           FROM line_returns JOIN credit_transactions AS entry ON entry.id = credit_entry_id
          WHERE line_returns.order_item_id = %(line_id)s AND way = 'credit' AND undone_at IS NULL
         """,
@@ -251,31 +223,22 @@ def find_last_entry(connection: Connection[Any], line_id: UUID) -> Cursor[Any]:
     return connection.cursor(row_factory=tuple_row).execute(
         """
         SELECT entry.id FROM credit_transactions AS entry
-         WHERE (entry.order_item_id = %(line_id)s
-                OR entry.appointment_id = (SELECT id FROM appointments WHERE order_item_id = %(line_id)s))
-           AND entry.type IN ('cancellation', 'order_refund', 'reversal')
+         WHERE entry.order_item_id = %(line_id)s AND entry.type IN ('cancellation', 'order_refund', 'reversal')
            AND NOT EXISTS (SELECT FROM credit_transactions AS taken WHERE taken.reverses = entry.id)
         """,
         {"line_id": line_id},
     )
 
 
-def promise_credit(connection: Connection[Any], line_id: UUID, *, promised: bool) -> None:
-    connection.execute(
-        "UPDATE order_items SET credit_promised = %(promised)s WHERE id = %(line_id)s",
-        {"line_id": line_id, "promised": promised},
-    )
-
-
 def find_promised(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
-    """The lines of an order whose credit could be raised: line, appointment, amount.
+    """The lines of an order whose credit could be raised: the line, whether its session was lost, the amount.
 
     A cancellation promised whatever is left of its line; a session that could not be booked, its share of the credits
     that paid for it (0035).
     """
     return connection.cursor(row_factory=tuple_row).execute(
         """
-        SELECT item.id, appointments.id, owed.cad
+        SELECT item.id, appointments.id IS NULL, owed.cad
           FROM order_items AS item LEFT JOIN appointments ON appointments.order_item_id = item.id
          CROSS JOIN LATERAL credit_owed(item, appointments.id IS NULL) AS owed (cad)
          WHERE order_id = %(order_id)s AND owed.cad > 0
@@ -309,21 +272,6 @@ def lock_order(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
     """An order locked until the transaction ends: whose it is."""
     return connection.cursor(row_factory=tuple_row).execute(
         "SELECT user_id FROM orders WHERE id = %(order_id)s FOR NO KEY UPDATE", {"order_id": order_id}
-    )
-
-
-def apply_to_order(connection: Connection[Any], order_id: UUID, now: datetime) -> None:
-    """The cumulative rule: what was given back so far, at most the total, and the status that follows (spec 3.9)."""
-    connection.execute(
-        """
-        UPDATE orders
-           SET refunded_cad = least(total_cad, given_back_so_far(id)), updated_at = %(now)s,
-               status = CASE least(total_cad, given_back_so_far(id))
-                             WHEN 0 THEN 'paid' WHEN total_cad THEN 'refunded'
-                             ELSE 'partially_refunded' END::order_status
-         WHERE id = %(id)s AND refunded_cad <> least(total_cad, given_back_so_far(id))
-        """,
-        {"id": order_id, "now": now},
     )
 
 

@@ -1,6 +1,5 @@
--- The ledger by session and order: whoever looks at an order, and the audit, read it whole without these. Deleting a hold
--- asks appointments for it.
-CREATE INDEX credit_transactions_of_appointment ON credit_transactions (appointment_id) WHERE appointment_id IS NOT NULL;
+-- The ledger by order: without this, looking at an order, and the audit, read it whole. Deleting a hold asks
+-- appointments for it.
 CREATE INDEX credit_transactions_of_order ON credit_transactions (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX appointments_of_claim ON appointments (claim_id) WHERE claim_id IS NOT NULL;
 
