@@ -15,6 +15,7 @@ CREATE TABLE coupons (
     ends_at timestamptz,
     max_redemptions integer CHECK (max_redemptions > 0),
     redemption_count integer NOT NULL DEFAULT 0 CHECK (redemption_count >= 0),
+    max_per_person integer CONSTRAINT coupons_max_per_person CHECK (max_per_person > 0),
     active boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),

@@ -10,8 +10,21 @@ CREATE TABLE coupon_reservations (
 );
 CREATE INDEX coupon_reservations_of_coupon ON coupon_reservations (coupon_id);
 
--- Whoever reserves waits for the coupon's row and then judges it as it stands, so the last use goes to one of two. No
--- CHECK says the same: an administrator may lower the limit of a coupon somebody is paying with.
+-- How often one person used a coupon or is paying with it elsewhere: the account of a checkout, or the guest who would
+-- open one with its e-mail.
+CREATE FUNCTION uses_by_buyer_of(paying uuid, used_coupon uuid) RETURNS bigint STABLE LANGUAGE sql AS
+$$
+    SELECT (SELECT count(*) FROM coupon_redemptions AS used
+             WHERE used.coupon_id = used_coupon AND used.user_id = own.user_id)
+         + (SELECT count(*) FROM coupon_reservations AS kept JOIN checkouts AS other ON other.id = kept.checkout_id
+             WHERE kept.coupon_id = used_coupon AND other.id <> own.id
+               AND (other.user_id = own.user_id OR lower(other.buyer ->> 'email') = lower(own.buyer ->> 'email')))
+      FROM checkouts AS own WHERE own.id = paying
+$$;
+
+-- Whoever reserves waits for the coupon's row and then judges it as it stands, so the last use goes to one of two, and
+-- one person who pays twice at once is counted. No CHECK says the same: an administrator may lower the limit of a coupon
+-- somebody is paying with.
 CREATE FUNCTION reserve_coupon() RETURNS trigger LANGUAGE plpgsql AS
 $$
 BEGIN
@@ -22,6 +35,11 @@ BEGIN
         IF NOT FOUND THEN
             RAISE EXCEPTION 'every use of this coupon is taken'
                   USING ERRCODE = 'check_violation', CONSTRAINT = 'coupons_use_what_is_left';
+        END IF;
+        IF EXISTS (SELECT FROM coupons
+                    WHERE id = NEW.coupon_id AND max_per_person <= uses_by_buyer_of(NEW.checkout_id, id)) THEN
+            RAISE EXCEPTION 'this person has used the coupon'
+                  USING ERRCODE = 'check_violation', CONSTRAINT = 'coupons_use_per_person';
         END IF;
     ELSE
         UPDATE coupons SET reserved_count = reserved_count - 1 WHERE id = OLD.coupon_id;

@@ -31,6 +31,9 @@ CATALOGUE: Mapping[str, Sentence] = {
         503, "Le service est momentanément indisponible. Veuillez réessayer."
     ),
     # catalogue and availability
+    "TRAINING_NOT_FOUND": Sentence(404, "Cours introuvable"),
+    "ACCOUNT_SUSPENDED": Sentence(403, "Votre compte a été suspendu"),
+    "PURCHASE_NOT_ALLOWED": Sentence(403, "Ce compte ne peut pas faire d'achat"),
     "COURSE_NOT_FOUND": Sentence(404, "Cours introuvable"),
     "TUTOR_NOT_FOUND": Sentence(404, "Tuteur introuvable"),
     "INVALID_DURATION": Sentence(422, "Durée invalide"),
@@ -53,6 +56,8 @@ CATALOGUE: Mapping[str, Sentence] = {
     "TOO_SOON": Sentence(422, "Ce créneau doit être réservé au moins 12 heures à l'avance"),
     "TOO_FAR": Sentence(422, "Ce créneau ne peut pas être réservé plus de 60 jours à l'avance"),
     "SLOT_UNAVAILABLE": Sentence(409, "Ce créneau n'est plus disponible"),
+    "ALREADY_ENROLLED": Sentence(409, "Vous êtes déjà inscrit à ce cours"),
+    "TRAININGS_UNAVAILABLE": Sentence(409, "Un cours de votre panier n'est plus disponible"),
     "ALREADY_IN_CART": Sentence(409, "Cet élément est déjà dans votre panier"),
     "OVERLAP": Sentence(
         409,
@@ -64,6 +69,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "COUPON_INVALID": Sentence(422, "Code promo invalide"),
     # checkout
+    "CART_FULL": Sentence(422, "Un panier contient au plus 20 cours"),
     "CART_EMPTY": Sentence(422, "Votre panier est vide"),
     "EMAIL_INVALID": Sentence(422, "Courriel invalide"),
     "PASSWORD_TOO_SHORT": Sentence(422, "Le mot de passe doit contenir au moins 6 caractères"),

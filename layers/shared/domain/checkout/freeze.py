@@ -84,7 +84,7 @@ def freeze_what_is_left(
             raise NotClosed(payable) from refusal
         raise
     except CheckViolation as error:
-        if unusable := coupons.refusal_of(error):
+        if unusable := coupons.refusal_of(error, sale.product):
             raise unusable from error
         if ledger.is_overdrawn(error):
             return None

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from domain import money
 from domain.accounts.callers import Buyer
+from domain.coupons.wording import Reason, coupon_invalid
 from domain.errors import Refused
 from domain.product import Product
 
@@ -20,7 +21,9 @@ type CouponType = Literal["percent", "fixed"]
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """`uses_taken` counts every use, and every use that somebody else is paying with."""
+    """`uses_taken` counts every use, and every use that somebody else is paying with; `uses_by_person` the uses of the
+    account whose cart it is looked at in.
+    """
 
     id: UUID
     code: str
@@ -31,6 +34,9 @@ class Coupon:
     max_redemptions: int | None
     uses_taken: int
     active: bool
+    product: Product = "tutoring"
+    max_per_person: int | None = None
+    uses_by_person: int = 0
 
     def discount_on(self, subtotal: Decimal) -> Decimal:
         """What it takes off a subtotal in CAD, computed once, half-up, never more than the subtotal."""
@@ -39,23 +45,27 @@ class Coupon:
         return min(self.value, subtotal)
 
     def require_usable(self, now: datetime) -> None:
-        """Refuses with COUPON_INVALID and the reason when the coupon cannot be used at `now`.
+        """Refuses with COUPON_INVALID and the reason when the coupon cannot be used at `now`."""
+        if reason := self.unusable_because(now):
+            raise coupon_invalid(self.product, reason)
 
-        One that has ended is expired, whether or not somebody has deactivated it.
+    def unusable_because(self, now: datetime) -> Reason | None:
+        """The first reason why nobody can use it at `now`, or not this person; None when it can be used.
+
+        One that has ended is expired, whether or not somebody has deactivated it. The last instant belongs to the time
+        of a training's coupon (courses 3.4), not to that of a session's.
         """
-        if self.ends_at and now >= self.ends_at:
-            raise Refused("COUPON_INVALID", "Ce code promo est expiré")
+        if self.ends_at and (now > self.ends_at or (now == self.ends_at and self.product == "tutoring")):
+            return "ended"
         if not self.active:
-            raise Refused("COUPON_INVALID", "Ce code promo est inactif")
+            return "inactive"
         if self.starts_at and now < self.starts_at:
-            raise Refused("COUPON_INVALID", "Ce code promo n'est pas encore valide")
+            return "not_yet"
         if self.max_redemptions is not None and self.uses_taken >= self.max_redemptions:
-            raise used_up()
-
-
-def used_up() -> Refused:
-    """The refusal of a coupon whose last use is taken."""
-    return Refused("COUPON_INVALID", "Ce code promo a atteint sa limite d'utilisation")
+            return "used_up"
+        if self.max_per_person is not None and self.uses_by_person >= self.max_per_person:
+            return "used_by_person"
+        return None
 
 
 def find_coupon(
@@ -70,7 +80,10 @@ def find_coupon(
         .execute(
             """
         SELECT id, code, type::text, value, starts_at, ends_at, max_redemptions,
-               uses_taken(coupons, find_cart(%(product)s, %(user_id)s, %(session_hash)s)), active
+               uses_taken(coupons, find_cart(%(product)s, %(user_id)s, %(session_hash)s)), active, product::text,
+               max_per_person,
+               (SELECT count(*) FROM coupon_redemptions AS used
+                 WHERE used.coupon_id = coupons.id AND used.user_id = %(user_id)s) AS uses_by_person
           FROM coupons WHERE code = %(code)s AND product = %(product)s
         """,
             {
@@ -83,7 +96,7 @@ def find_coupon(
         .fetchone()
     )
     if coupon is None:
-        raise Refused("COUPON_INVALID")
+        raise coupon_invalid(product, "unknown")
     coupon.require_usable(now)
     return coupon
 
@@ -102,9 +115,14 @@ def reserve(connection: Connection[Any], checkout_id: UUID, coupon_id: UUID, now
     )
 
 
-def refusal_of(error: CheckViolation) -> Refused | None:
-    """The refusal of a coupon that the database let nobody reserve: no use of it is left."""
-    return used_up() if error.diag.constraint_name == "coupons_use_what_is_left" else None
+def refusal_of(error: CheckViolation, product: Product) -> Refused | None:
+    """The refusal of a coupon that the database did not let be reserved (0010); None of another error."""
+    match error.diag.constraint_name:
+        case "coupons_use_what_is_left":
+            return coupon_invalid(product, "used_up")
+        case "coupons_use_per_person":
+            return coupon_invalid(product, "used_by_person")
+    return None
 
 
 def redeem(

@@ -2,6 +2,7 @@
 
 from domain.cart.cart import MAX_HOLDS
 from domain.checkout.sale import Shop
+from domain.training.sale import AccessSale
 from domain.tutoring.sale import SessionSale
 from domain.webhooks.outbox import Environment
 
@@ -11,6 +12,7 @@ def shop_of(environment: Environment, max_holds: int = MAX_HOLDS) -> Shop:
     return Shop(
         {
             "tutoring": SessionSale(max_holds),
+            "training": AccessSale(),
         },
         environment,
     )
