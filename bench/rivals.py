@@ -68,7 +68,7 @@ def insert(connection: psycopg.Connection[Any], _course: UUID, tutor: UUID, star
 def add(connection: psycopg.Connection[Any], course: UUID, _tutor: UUID, start: datetime) -> None:
     wanted = WantedSession(course_id=course, start=start, duration_min=60)
     guest = Buyer.guest(str(uuid4()))
-    add_items(connection, guest, guest, [wanted], datetime.now(UTC))
+    add_items(connection, guest, lambda: guest, [wanted], datetime.now(UTC))
 
 
 DEEDS: dict[str, Callable[[psycopg.Connection[Any], UUID, UUID, datetime], None]] = {

@@ -9,8 +9,8 @@ CREATE TYPE user_status AS ENUM ('active', 'suspended');
 CREATE TABLE users (
     id uuid PRIMARY KEY,
     email citext NOT NULL UNIQUE CHECK (email = btrim(email) AND email::text = lower(email::text)),
-    first_name text NOT NULL CHECK (length(first_name) BETWEEN 1 AND 100),
-    last_name text NOT NULL CHECK (length(last_name) BETWEEN 1 AND 100),
+    first_name text NOT NULL CHECK (length(first_name) <= 100), -- empty where none was asked for
+    last_name text NOT NULL CHECK (length(last_name) <= 100),
     phone text CHECK (phone ~ '^\+[1-9][0-9]{9,14}$'), -- E.164, as Make.com is promised
     role user_role NOT NULL DEFAULT 'student',
     status user_status NOT NULL DEFAULT 'active',

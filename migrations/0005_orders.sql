@@ -26,6 +26,9 @@ CREATE TABLE checkouts (
     expires_at timestamptz NOT NULL,
     settled_at timestamptz,
     order_id uuid UNIQUE,
+    failure_code text,          -- why the card was last refused, in Stripe's words
+    failure_decline_code text,
+    failure_kind text,
     account_created boolean NOT NULL DEFAULT false,  -- settlement made the buyer's account
     signed_in_at timestamptz,                        -- the buyer's session was opened, once
     CHECK (session_hash IS NOT NULL OR user_id IS NOT NULL),

@@ -8,3 +8,4 @@ CREATE TABLE trainings (
     access_days int NOT NULL DEFAULT 365 CHECK (access_days > 0), state publication NOT NULL DEFAULT 'draft', version int NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(), published_at timestamptz
 );
+INSERT INTO training_categories VALUES (gen_random_uuid(), 'professionnels', 'Professionnels', '', 1);

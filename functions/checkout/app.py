@@ -5,13 +5,13 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Request, Response
 
-from adapters.http import CART_COOKIE, SESSION_COOKIE, Visit, answers, create_resolver
+from adapters.following import let_in
+from adapters.http import Visit, answers, create_resolver
 from adapters.idempotency import KEYED, answer_with_lease
 from adapters.selling import shop
 from adapters.settings import setting
 from adapters.stripe_payments import stripe_payments
 from adapters.throttling import counting_successes, spend
-from domain.accounts.sign_ins import SESSION_TTL
 from domain.cart.purchase import count_lapsed
 from domain.checkout import start_checkout
 from domain.checkout.models import CheckoutStarted, EmailCheck, EmailExists
@@ -112,10 +112,7 @@ def get_checkout(request: Request, checkout_id: UUID) -> Response[CheckoutState]
         visit.now,
         signs_in=not visit.only_looks,
     )
-    if answered.entry:
-        visit.set_cookie(SESSION_COOKIE, answered.entry.session.token, int(SESSION_TTL.total_seconds()))
-        if visit.guest and answered.entry.guest_is_gone:
-            visit.forget_cookie(CART_COOKIE)
+    let_in(visit, answered.entry)
     state = show_checkout(visit.connection, answered.followed, answered.session_token)
     return visit.answer(state, retry_after=answered.followed.retry_after)
 

@@ -15,6 +15,7 @@ from adapters.sqs import nudged_queue
 from adapters.stripe_payments import dispute_of, payment_of, read_event, stripe_payments
 from domain.checkout import reconcile
 from domain.checkout.disputed import follow_dispute
+from domain.checkout.failures import tell_failure
 from domain.checkout.follow_refunds import follow_refunds, knows_payment
 from domain.checkout.settle import UnknownCheckout, settle
 from domain.errors import Refused
@@ -44,19 +45,24 @@ def receive(request: Request) -> Response[Received]:
     visit = Visit(request)
     event = read_event(visit.raw_body, visit.header("stripe-signature"), visit.now)
     if not inbound.receive_event(visit.connection, event["id"], event["type"], visit.now):
-        act_on(visit, event["type"], event["data"]["object"])
+        act_on(visit, event["id"], event["type"], event["data"]["object"])
         # Another connection, when the nudge has lost the visit's.
         inbound.finish_event(database.connection(), event["id"], visit.now)
     return visit.answer(Received(received=True))
 
 
-def act_on(visit: Visit, kind: str, about: dict[str, Any]) -> None:
+def act_on(visit: Visit, event_id: str, kind: str, about: dict[str, Any]) -> None:
     """Do what an event asks; types that ask nothing are only noted."""
     match kind:
-        case "payment_intent.succeeded" | "payment_intent.processing" | "payment_intent.canceled":
+        case (
+            "payment_intent.succeeded"
+            | "payment_intent.processing"
+            | "payment_intent.canceled"
+            | "payment_intent.payment_failed"
+        ):
             payment = payment_of(about)
             if not orphans.is_anothers(payment, environment()):
-                follow_payment(visit, kind, payment)
+                follow_payment(visit, kind, payment, event_id)
         case "charge.refunded" | "refund.created" | "refund.updated" | "refund.failed":
             if about["payment_intent"] and knows_payment(visit.connection, about["payment_intent"]):
                 follow_refunded(visit, about["payment_intent"])
@@ -65,13 +71,22 @@ def act_on(visit: Visit, kind: str, about: dict[str, Any]) -> None:
                 follow_disputed(visit, about)
 
 
-def follow_payment(visit: Visit, kind: str, payment: Payment) -> None:
+def follow_payment(visit: Visit, kind: str, payment: Payment, event_id: str) -> None:
     if kind == "payment_intent.processing":
         reconcile.mark_processing(visit.connection, payment)
     elif kind == "payment_intent.canceled":
         reconcile.note_cancelled(visit.connection, payment, shop(), visit.now)
-    elif settled_or_orphaned(visit, payment):
+    elif kind == "payment_intent.payment_failed":
+        tell_failure(visit.connection, shop(), payment, event_id, visit.now)
+    elif settled_or_orphaned(visit, with_time_of_payment(payment)):
         nudge(visit)
+
+
+def with_time_of_payment(payment: Payment) -> Payment:
+    """The payment with the time its card was charged, which an event does not say, where its product counts from it."""
+    if payment.paid_at is None and shop().sales[payment.product].counts_from_payment:
+        return find_payment(payment.intent_id)
+    return payment
 
 
 def settled_or_orphaned(visit: Visit, payment: Payment) -> bool:
@@ -100,12 +115,17 @@ def nudge(visit: Visit) -> None:
         logger.warning("nudge failed", extra={"error": type(error).__name__})
 
 
+def find_payment(intent_id: str) -> Payment:
+    """A payment as Stripe has it now. Refuses with PAYMENT_UNAVAILABLE: Stripe sends the event again."""
+    try:
+        return stripe_payments().find_intent(intent_id)
+    except (PaymentsUnavailable, PaymentRefused) as error:
+        raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
+
+
 def find_settled(visit: Visit, intent_id: str) -> Payment:
     """A payment as Stripe has it, booked if it was paid: a refund's or a dispute's event may come before its own."""
-    try:
-        payment = stripe_payments().find_intent(intent_id)
-    except (PaymentsUnavailable, PaymentRefused) as error:  # Stripe sends the event again
-        raise Refused("PAYMENT_UNAVAILABLE", retry_after=5) from error
+    payment = find_payment(intent_id)
     if payment.status == "succeeded":
         settled_or_orphaned(visit, payment)
     return payment

@@ -810,7 +810,7 @@ def adds_to_the_cart(world: World, guest: Guest, *sessions: WantedSession) -> No
     """The use case behind POST /v1/cart/items, on a connection of its own."""
     buyer = Buyer.guest(guest.browser.cookies["__Host-cart_session_id"])
     with psycopg.connect(world.connection.info.dsn, autocommit=True) as connection:
-        add_items(connection, buyer, buyer, sessions, world.clock())
+        add_items(connection, buyer, lambda: buyer, sessions, world.clock())
 
 
 def started(world: World, guest: Guest, email: str) -> CheckoutStarted:

@@ -183,7 +183,7 @@ def test_adding_while_a_checkout_holds_again_is_counted_with_it(shop: Shop, data
     outcomes = one_behind_the_other(
         database.url,
         lambda tab: purchase.hold_again(tab, purchase.lock_cart(tab, buyer, now), now, 20),
-        lambda tab: add_items(tab, buyer, buyer, more, now),
+        lambda tab: add_items(tab, buyer, lambda: buyer, more, now),
     )
 
     assert outcomes == (DONE, "HOLD_LIMIT")

@@ -56,7 +56,7 @@ def adds(buyer: Buyer, *sessions: WantedSession, now: datetime) -> Visit[str]:
 
     def visit(connection: Connection[Any]) -> str:
         try:
-            add_items(connection, buyer, buyer, sessions, now)
+            add_items(connection, buyer, lambda: buyer, sessions, now)
         except Refused as refused:
             return refused.code
         return HELD

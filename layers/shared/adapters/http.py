@@ -30,6 +30,7 @@ from pydantic_core import to_json
 from adapters import database, patience
 from adapters.cross_site import is_forged
 from domain.accounts.callers import Buyer, Person, as_buyer, find_person
+from domain.checkout.guests import is_known
 from domain.errors import CATALOGUE, Refused
 from domain.ids import new_secret
 
@@ -130,16 +131,23 @@ class Visit:
     @cached_property
     def buyer(self) -> Buyer:
         """Whose cart this is: the signed-in student's, else the guest's. Without a cookie that is nobody's yet."""
-        return self.guest or self.newcomer if self.person is None else as_buyer(self.person)
+        if self.person:
+            return as_buyer(self.person)
+        return self.guest or Buyer.guest(self._new_cookie)
 
-    @cached_property
     def newcomer(self) -> Buyer:
-        """Whose a cart is that has to be made: the student's, else that of a guest known by a cookie of our making."""
+        """Whose a cart is that has to be made: the student's, else the guest's.
+
+        A cookie serves again when it is of our making: a cart of the other product is known by it, or a checkout. Any
+        other is as if it were absent (decision 21).
+        """
+        if self.person is None and self.guest and is_known(self.connection, self.guest):
+            return self.guest
         return Buyer.guest(self._new_cookie) if self.person is None else as_buyer(self.person)
 
     def remember(self, owner: Buyer) -> bool:
-        """A guest for whom a cart was made gets the cookie that finds it again; answers whether one was."""
-        is_new = self.person is None and owner == self.newcomer
+        """A guest whom no cookie had been given gets the one that finds their cart again; answers whether they did."""
+        is_new = self.person is None and owner == Buyer.guest(self._new_cookie)
         if is_new:
             self.set_cookie(CART_COOKIE, self._new_cookie, CART_COOKIE_SECONDS)
         return is_new

@@ -16,6 +16,7 @@ from domain.errors import Refused
 from domain.payments.gateway import (
     CustomerGone,
     Dispute,
+    Failure,
     MadeRefund,
     Payment,
     PaymentFailed,
@@ -23,6 +24,7 @@ from domain.payments.gateway import (
     PaymentStatus,
     PaymentsUnavailable,
 )
+from domain.product import Product
 
 if TYPE_CHECKING:
     from stripe.params import CustomerCreateParams, PaymentIntentCreateParams
@@ -98,24 +100,37 @@ class StripePayments:
 
     @_translated
     def create_intent(
-        self, checkout_id: UUID, amount_cents: int, receipt_email: str | None, customer_id: str | None
+        self,
+        checkout_id: UUID,
+        product: Product,
+        amount_cents: int,
+        receipt_email: str | None,
+        customer_id: str | None,
+        description: str | None,
     ) -> Payment:
         intent: PaymentIntentCreateParams = {
             "amount": amount_cents,
             "currency": "cad",
             "allowed_payment_method_types": ["card"],
-            "metadata": {"checkout_id": str(checkout_id), "environment": environment()},
+            "metadata": {
+                "checkout_id": str(checkout_id),
+                "environment": environment(),
+                "product": product,
+            },
         }
         if receipt_email:
             intent["receipt_email"] = receipt_email
         if customer_id:
             intent["customer"] = customer_id
-        key = f"checkout:{checkout_id}:{amount_cents}:{_digest(receipt_email or '', customer_id or '')}"
+        if description:
+            intent["description"] = description
+        digest = _digest(receipt_email or "", customer_id or "", *filter(None, [description]))
+        key = f"checkout:{checkout_id}:{amount_cents}:{digest}"
         return _payment(self._intents.create(intent, {"idempotency_key": key}))
 
     @_translated
     def find_intent(self, intent_id: str) -> Payment:
-        return _payment(self._intents.retrieve(intent_id))
+        return _payment(self._intents.retrieve(intent_id, {"expand": ["latest_charge"]}))
 
     @_translated
     def cancel_intent(self, intent_id: str) -> None:
@@ -197,7 +212,25 @@ def payment_of(intent: dict[str, Any]) -> Payment:
         client_secret=intent.get("client_secret"),
         environment=metadata.get("environment"),
         names_checkout="checkout_id" in metadata,
+        paid_at=_charged_at(intent),
+        product="training" if metadata.get("product") == "training" else "tutoring",
+        failure=_failure_of(intent),
     )
+
+
+def _charged_at(intent: dict[str, Any]) -> datetime | None:
+    """When the card of a paid intent was charged; None where its charge is only named, as in an event."""
+    charge = intent.get("latest_charge")
+    if intent["status"] != "succeeded" or not isinstance(charge, dict):
+        return None
+    return datetime.fromtimestamp(charge["created"], UTC)
+
+
+def _failure_of(intent: dict[str, Any]) -> Failure | None:
+    error = intent.get("last_payment_error")
+    if not error:
+        return None
+    return Failure(error.get("code"), error.get("decline_code"), error.get("type"), error.get("charge"))
 
 
 def dispute_of(dispute: dict[str, Any]) -> Dispute:

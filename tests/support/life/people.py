@@ -121,10 +121,14 @@ class People:
             self._chooses(person, wanted)
 
     def _chooses(self, person: Person, wanted: list[WantedSession]) -> None:
-        add_items(database.connection(), person.buyer, person.buyer, wanted, self._now)
+        add_items(database.connection(), person.buyer, lambda: person.buyer, wanted, self._now)
         if self._dice.random() < 0.2:
             apply_coupon(
-                database.connection(), person.buyer, person.buyer, self._dice.choice(COUPONS), self._now
+                database.connection(),
+                person.buyer,
+                lambda: person.buyer,
+                self._dice.choice(COUPONS),
+                self._now,
             )
         if self._dice.random() < 0.12:
             self._tally["cart abandoned"] += 1

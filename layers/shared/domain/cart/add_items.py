@@ -1,6 +1,6 @@
 """Putting sessions in a cart: all of them or none, each held for fifteen minutes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -52,14 +52,14 @@ class Choice:
 def add_items(
     connection: Connection[Any],
     buyer: Buyer,
-    newcomer: Buyer,
+    newcomer: Callable[[], Buyer],
     wanted: Sequence[WantedSession],
     now: datetime,
     max_holds: int = MAX_HOLDS,
 ) -> tuple[CartView, Buyer]:
     """Hold every wanted session and answer the cart and whose it is, or refuse and change nothing.
 
-    Without a cart, one is made for `newcomer`: of a guest, somebody else than `buyer`, whose cookie nobody knows.
+    Without a cart, one is made for the `newcomer`: somebody else than `buyer` when nobody knows a guest's cookie.
 
     A session without a tutor goes to the best tutor whose time can be had, tried one after the other. Refuses with
     INVALID_DURATION, OFF_GRID, TOO_SOON, TOO_FAR, COURSE_NOT_FOUND, TUTOR_NOT_FOUND, SLOT_UNAVAILABLE,
@@ -74,14 +74,14 @@ def add_items(
 def _add_undisturbed(
     connection: Connection[Any],
     buyer: Buyer,
-    newcomer: Buyer,
+    newcomer: Callable[[], Buyer],
     wanted: Sequence[WantedSession],
     now: datetime,
     max_holds: int,
 ) -> tuple[CartView, Buyer]:
     """The same while the cart is locked, so that no other tab changes it or takes its holds again."""
     with connection.transaction():
-        if buyer == newcomer:
+        if buyer == newcomer():
             carts.create_cart(connection, "tutoring", buyer, now)
         carts.lock_cart(connection, "tutoring", buyer)
         added = _add(connection, buyer, newcomer, wanted, now, max_holds, undisturbed=True)
@@ -93,7 +93,7 @@ def _add_undisturbed(
 def _add(
     connection: Connection[Any],
     buyer: Buyer,
-    newcomer: Buyer,
+    newcomer: Callable[[], Buyer],
     wanted: Sequence[WantedSession],
     now: datetime,
     max_holds: int,
@@ -108,7 +108,7 @@ def _add(
     timetables, found = _look_around(connection, buyer, wanted, now)
     if found and not undisturbed and not all(item.held for item in found.items):
         return None
-    owner = buyer if found else newcomer
+    owner = buyer if found else newcomer()
     before = judged(connection, found, now) if found else no_cart(connection, owner)
     choices = _choose(wanted, timetables, now)
     after = before

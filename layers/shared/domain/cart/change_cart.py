@@ -1,5 +1,6 @@
 """Taking a session out of a cart, putting a coupon on it, taking it off."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,18 +39,19 @@ def remove_item(connection: Connection[Any], buyer: Buyer, item_id: UUID, now: d
 
 
 def apply_coupon(
-    connection: Connection[Any], buyer: Buyer, newcomer: Buyer, code: str, now: datetime
+    connection: Connection[Any], buyer: Buyer, newcomer: Callable[[], Buyer], code: str, now: datetime
 ) -> tuple[CartView, Buyer]:
     """Put a coupon on the cart in place of any other; answers the cart and whose it is.
 
-    Without a cart, one is made for `newcomer`, as when sessions are added. Refuses with COUPON_INVALID and the reason.
+    Without a cart, one is made for the `newcomer`, as when sessions are added. Refuses with COUPON_INVALID, and why.
     """
     coupon = find_coupon(connection, "tutoring", buyer, code, now)
     with connection.pipeline(), connection.transaction():
         owner, cart = buyer, _with_coupon(connection, buyer, coupon.id, now)
         if cart is None:
-            carts.create_cart(connection, "tutoring", newcomer, now)
-            owner, cart = newcomer, _with_coupon(connection, newcomer, coupon.id, now)
+            owner = newcomer()
+            carts.create_cart(connection, "tutoring", owner, now)
+            cart = _with_coupon(connection, owner, coupon.id, now)
         if cart is None:
             raise LookupError("cart")
         return CartView.of(judged(connection, cart, now), now), owner

@@ -50,6 +50,9 @@ class Checkout:
     followed_at: datetime | None
     followed_status: CheckoutStateName | None
     intent_closed_at: datetime | None
+    failure_code: str | None
+    failure_decline_code: str | None
+    failure_kind: str | None
 
     @property
     def stored_status(self) -> CheckoutStateName:

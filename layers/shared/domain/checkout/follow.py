@@ -13,6 +13,7 @@ from psycopg import Connection
 from domain.accounts.callers import Buyer
 from domain.checkout import queries
 from domain.checkout.checkout import Checkout, CheckoutStateName
+from domain.checkout.failures import note_failure
 from domain.checkout.reconcile import mark_processing, note_cancelled, reopen
 from domain.checkout.sale import Shop
 from domain.checkout.settle import settle
@@ -117,8 +118,10 @@ def _catch_up(
             mark_processing(connection, payment)
         case "cancelled":
             note_cancelled(connection, payment, shop, now)
-        case "requires_payment" if checkout.status == "processing":
-            reopen(connection, checkout.id)
+        case "requires_payment":
+            note_failure(connection, payment)
+            if checkout.status == "processing":
+                reopen(connection, checkout.id)
     status: CheckoutStateName = (
         payment.status if payment.status in ("requires_payment", "processing") else "failed"
     )

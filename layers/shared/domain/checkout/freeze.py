@@ -21,6 +21,7 @@ from domain.credits import ledger
 from domain.errors import Refused
 from domain.idempotency import Keyed, tie_checkout
 from domain.ids import new_id
+from domain.product import Product
 from domain.transactions import retried_on_deadlock
 
 
@@ -44,6 +45,8 @@ class Frozen:
     quote: Quote
     receipt_email: str | None
     intent_id: str | None
+    product: Product
+    description: str | None = None
 
     @classmethod
     def of(cls, checkout: Checkout) -> "Frozen":
@@ -60,6 +63,7 @@ class Frozen:
             ),
             receipt_email=checkout.buyer["email"] if checkout.buyer else None,
             intent_id=checkout.payment_intent_id,
+            product=checkout.product,
         )
 
 
@@ -147,11 +151,17 @@ def _store(
     """
     receipt_email = request.account.email if request.account else None
     details = asdict(request.account) if request.account else None
+
+    def frozen(checkout_id: UUID, intent_id: str | None) -> Frozen:
+        return Frozen(
+            checkout_id, buyer.user_id, priced, receipt_email, intent_id, sale.product, offer.description
+        )
+
     if already_open:
         if not _is_same(already_open, details, offer, priced, now):
             raise NotClosed([already_open])
         queries.revise_billing(connection, already_open.id, request.billing)
-        return Frozen(already_open.id, buyer.user_id, priced, receipt_email, already_open.payment_intent_id)
+        return frozen(already_open.id, already_open.payment_intent_id)
     checkout_id = new_id()
     coupon = offer.coupon
     queries.insert_checkout(
@@ -181,7 +191,7 @@ def _store(
         coupons.reserve(connection, checkout_id, coupon.id, now)
     if buyer.user_id and priced.credits_applied_cad:
         ledger.reserve(connection, checkout_id, buyer.user_id, priced.credits_applied_cad, now)
-    return Frozen(checkout_id, buyer.user_id, priced, receipt_email, None)
+    return frozen(checkout_id, None)
 
 
 def _is_same(checkout: Checkout, details: Any, offer: Offer, priced: Quote, now: datetime) -> bool:

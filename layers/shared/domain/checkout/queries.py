@@ -17,7 +17,7 @@ _CHECKOUT: LiteralString = """
     SELECT id, product::text, status::text, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash,
            user_id, buyer, billing, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad,
            credits_applied_cad, amount_cents, expires_at, settled_at, order_id, account_created, signed_in_at,
-           followed_at, followed_status, intent_closed_at
+           followed_at, followed_status, intent_closed_at, failure_code, failure_decline_code, failure_kind
       FROM checkouts
 """
 """The columns of a Checkout, for whatever follows."""

@@ -20,6 +20,7 @@ from domain.checkout.quote import Quote
 from domain.coupons.coupons import Coupon
 from domain.errors import Refused
 from domain.orders.orders import NewLine, NewOrder
+from domain.payments.gateway import Failure
 from domain.product import Product
 from domain.webhooks.outbox import Environment, Fact
 
@@ -28,7 +29,7 @@ from domain.webhooks.outbox import Environment, Fact
 class Offer:
     """A locked cart as it is sold now: by line its price and what its coupon takes off, in CAD.
 
-    `cart` is the product's own, and has as many lines.
+    `cart` is the product's own, and has as many lines. `description` is what the payment service shows of it.
     """
 
     cart_id: UUID
@@ -38,6 +39,7 @@ class Offer:
     discounts: Sequence[Decimal]
     credits_available: Decimal
     cart: Any
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class Sale(Protocol):
     def lost_because(self) -> str:
         """Why what could not be delivered goes back, as the buyer reads it."""
 
+    @property
+    def counts_from_payment(self) -> bool:
+        """Whether it matters when exactly the card was charged."""
+
     # Before money is asked, in the transaction that freezes the cart
 
     def look(self, connection: Connection[Any], buyer: Buyer, now: datetime, /) -> Any:
@@ -144,6 +150,17 @@ class Sale(Protocol):
         """What Make.com is told of the sale, and of what went back."""
 
     # Otherwise
+
+    def failure_facts(
+        self,
+        connection: Connection[Any],
+        checkout: Checkout,
+        failure: Failure,
+        attempt: str,
+        now: datetime,
+        /,
+    ) -> Sequence[Fact]:
+        """What Make.com is told when a card was refused; `attempt` names the try."""
 
     def let_go(self, connection: Connection[Any], checkout: Checkout, now: datetime, /) -> None:
         """A checkout can never be paid any more: what its locked cart holds for it is free."""

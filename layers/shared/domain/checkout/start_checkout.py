@@ -209,12 +209,21 @@ def _new_intent(connection: Connection[Any], payments: Payments, frozen: Frozen)
     for _ in range(2):
         customer_id = _customer(connection, payments, frozen.user_id, gone)
         try:
-            return payments.create_intent(
-                frozen.id, frozen.quote.amount_cents, frozen.receipt_email, customer_id
-            )
+            return _create_intent(payments, frozen, customer_id)
         except CustomerGone:
             gone = customer_id
-    return payments.create_intent(frozen.id, frozen.quote.amount_cents, frozen.receipt_email, None)
+    return _create_intent(payments, frozen, None)
+
+
+def _create_intent(payments: Payments, frozen: Frozen, customer_id: str | None) -> Payment:
+    return payments.create_intent(
+        frozen.id,
+        frozen.product,
+        frozen.quote.amount_cents,
+        frozen.receipt_email,
+        customer_id,
+        frozen.description,
+    )
 
 
 def _customer(

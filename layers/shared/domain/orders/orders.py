@@ -35,7 +35,7 @@ class NewOrder:
     payment_intent_id: str | None
     coupon_id: UUID | None
     coupon_code: str | None
-    billing: Mapping[str, str]
+    billing: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def insert_order(connection: Connection[Any], order: NewOrder, now: datetime) ->
             "payment_intent_id": order.payment_intent_id,
             "coupon_id": order.coupon_id,
             "coupon_code": order.coupon_code,
-            "billing": Jsonb(order.billing),
+            "billing": None if order.billing is None else Jsonb(order.billing),
             "now": now,
         },
     )

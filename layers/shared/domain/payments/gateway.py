@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from domain.product import Product
+
 type PaymentStatus = Literal["requires_payment", "processing", "succeeded", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the last try to pay was refused, in the service's words; `charge_id` when a card was asked at all."""
+
+    code: str | None
+    decline_code: str | None
+    kind: str | None
+    charge_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,8 @@ class Payment:
     environment: str | None = None
     names_checkout: bool = False
     paid_at: datetime | None = None
+    product: Product = "tutoring"
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +94,15 @@ class Payments(Protocol):
         """
 
     def create_intent(
-        self, checkout_id: UUID, amount_cents: int, receipt_email: str | None, customer_id: str | None
+        self,
+        checkout_id: UUID,
+        product: Product,
+        amount_cents: int,
+        receipt_email: str | None,
+        customer_id: str | None,
+        description: str | None,
     ) -> Payment:
-        """The intent of a checkout: the same checkout, amount, e-mail and customer get the same intent.
+        """The intent of a checkout: the same checkout, amount, e-mail, customer and description get the same intent.
 
         Raises CustomerGone when there is no such customer.
         """

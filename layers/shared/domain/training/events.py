@@ -7,8 +7,10 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.checkout.checkout import Checkout
 from domain.checkout.sale import BuyerAccount, NewRefund, Returned
 from domain.orders.orders import NewOrder
+from domain.payments.gateway import Failure
 from domain.webhooks.outbox import Fact
 
 if TYPE_CHECKING:
@@ -23,5 +25,11 @@ def settlement_facts(
 
 def refund_facts(
     connection: Connection[Any], order_id: UUID, refunds: Sequence[NewRefund], now: datetime
+) -> Sequence[Fact]:
+    return []
+
+
+def failure_facts(
+    connection: Connection[Any], checkout: Checkout, failure: Failure, attempt: str, now: datetime
 ) -> Sequence[Fact]:
     return []

@@ -20,6 +20,7 @@ from domain.coupons.wording import coupon_invalid
 from domain.errors import Refused
 from domain.ids import new_id
 from domain.orders.orders import NewLine, NewOrder
+from domain.payments.gateway import Failure
 from domain.product import Product
 from domain.training import cart_queries, enrolments, events, merge_carts
 from domain.training.cart import TrainingCart
@@ -67,6 +68,7 @@ class AccessSale:
 
     product: Product = "training"
     lost_because: str = "Accès déjà actif au moment du paiement"
+    counts_from_payment: bool = True
 
     def look(self, connection: Connection[Any], buyer: Buyer, now: datetime) -> TrainingCart:
         carts.lock_cart(connection, "training", buyer)
@@ -107,6 +109,7 @@ class AccessSale:
             discounts=cart.discounts(now),
             credits_available=money.ZERO,
             cart=cart,
+            description="Achat: " + ", ".join(line.title_fr for line in cart.lines),
         )
 
     def freeze(self, offer: Offer, quote: Quote) -> list[dict[str, Any]]:
@@ -144,6 +147,11 @@ class AccessSale:
         self, order: NewOrder, buyer: BuyerAccount, sold: Sold, returned: Returned | None, now: datetime
     ) -> Sequence[Fact]:
         return events.settlement_facts(order, buyer, sold, returned, now)
+
+    def failure_facts(
+        self, connection: Connection[Any], checkout: Checkout, failure: Failure, attempt: str, now: datetime
+    ) -> Sequence[Fact]:
+        return events.failure_facts(connection, checkout, failure, attempt, now)
 
     def let_go(self, connection: Connection[Any], checkout: Checkout, now: datetime) -> None:
         """Nothing is held."""

@@ -22,6 +22,7 @@ from domain.checkout.quote import Quote
 from domain.checkout.sale import BuyerAccount, NewRefund, Offer, Returned
 from domain.errors import Refused
 from domain.orders.orders import NewOrder
+from domain.payments.gateway import Failure
 from domain.product import Product
 from domain.tutoring import book, refunds
 from domain.tutoring.book import Asked, Bookings
@@ -54,6 +55,7 @@ class SessionSale:
     max_holds: int = MAX_HOLDS
     product: Product = "tutoring"
     lost_because: str = "Créneau devenu indisponible pendant le paiement"
+    counts_from_payment: bool = False
 
     def look(self, connection: Connection[Any], buyer: Buyer, now: datetime) -> Looked:
         cart = purchase.lock_cart(connection, buyer, now)
@@ -116,6 +118,12 @@ class SessionSale:
     ) -> Sequence[Fact]:
         booked, lost = bookings.sessions(booked=True), bookings.sessions(booked=False)
         return settlement_facts(order, buyer, booked, lost, returned, bookings.teachers, bookings.titles, now)
+
+    def failure_facts(
+        self, connection: Connection[Any], checkout: Checkout, failure: Failure, attempt: str, now: datetime
+    ) -> Sequence[Fact]:
+        """Nobody is told: the buyer sees it, and may try again."""
+        return ()
 
     def let_go(self, connection: Connection[Any], checkout: Checkout, now: datetime) -> None:
         purchase.let_go(connection, [session.id for session in sessions_of(checkout)], now)
