@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-NEWEST_MIGRATION = "0042_how_replays_end"
+NEWEST_MIGRATION = "0043_trainings"
 
 GUARDS = (
     "time_claims_one_owner_per_minute",
@@ -59,6 +59,7 @@ TABLES = (
     "earnings",
     "idempotency_keys",
     "line_returns",
+    "modules",
     "order_items",
     "orders",
     "orphan_payments",
@@ -72,6 +73,8 @@ TABLES = (
     "session_items",
     "time_claims",
     "time_offs",
+    "training_categories",
+    "trainings",
     "tutor_courses",
     "tutors",
     "users",

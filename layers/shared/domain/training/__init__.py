@@ -1,0 +1,1 @@
+"""The second product, Le Dojo: trainings, which are sold as access for so many days."""
