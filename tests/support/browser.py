@@ -20,10 +20,12 @@ from functions.checkout import app as checkout
 from functions.orders import app as orders
 from functions.stripe_webhook import app as stripe_webhook
 from functions.system import app as system
+from functions.trainings import app as trainings
 
 HANDLERS: dict[str, ModuleType] = {
     "/v1/admin/webhooks": admin_webhooks,
     "/v1/courses": catalog,
+    "/v1/trainings": trainings,
     "/v1/appointments": appointments,
     "/v1/me/calendar": appointments,
     "/v1/calendar": appointments,

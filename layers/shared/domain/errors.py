@@ -37,6 +37,9 @@ CATALOGUE: Mapping[str, Sentence] = {
     "INVALID_DATE": Sentence(422, "La date doit être au format AAAA-MM-JJ."),
     "RANGE_TOO_LONG": Sentence(422, "La période demandée ne peut pas dépasser 62 jours."),
     "RANGE_REVERSED": Sentence(422, "La date de fin doit suivre la date de début."),
+    # trainings
+    "TRAINING_NOT_FOUND": Sentence(404, "Cours introuvable"),
+    "CATEGORY_NOT_FOUND": Sentence(404, "Catégorie introuvable"),
     # accounts
     "INVALID_CREDENTIALS": Sentence(401, "Courriel ou mot de passe invalide"),
     "CURRENT_PASSWORD_INVALID": Sentence(422, "Mot de passe actuel invalide"),
