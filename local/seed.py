@@ -1,4 +1,4 @@
-"""A small tutoring company to try things on: courses, tutors with their hours, coupons, people who can sign in.
+"""A small company to try things on: courses, tutors with their hours, trainings, coupons, people who can sign in.
 
 Everything has a fixed id, so seeding twice changes nothing. Dates are relative to the day of seeding.
 """
@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from local.seed_sale import COUPON, insert_sale
+from local.seed_trainings import insert_trainings
 
 if TYPE_CHECKING:
     import psycopg
@@ -183,6 +184,7 @@ def apply(database_url: str, password_hash: str, now: datetime) -> None:
         _insert_time_offs(cursor, today)
         _insert_coupons(cursor, today)
         _insert_guest_cart(cursor, today)
+        insert_trainings(cursor, _id, today)
         insert_sale(cursor, _id, today)
 
 

@@ -131,3 +131,52 @@ BEGIN
     RETURN QUERY SELECT * FROM cart_of_trainings(cart, at);
 END
 $$;
+
+-- What somebody has of trainings at that moment, a row for each: whether it is in their cart, and whether their access is
+-- 'active' or 'expired' (null: they never had any). One of the two arguments is null, both for a stranger.
+CREATE FUNCTION own_trainings(owner_id uuid, owner_session bytea, at timestamptz)
+    RETURNS TABLE (training_id uuid, in_cart boolean, access text) STABLE LANGUAGE sql AS
+$$
+    SELECT own.training_id, bool_or(own.in_cart), min(own.access) -- 'active' before 'expired'
+      FROM (SELECT item.training_id, true AS in_cart, NULL AS access
+              FROM cart_trainings AS item
+             WHERE item.cart_id = find_cart('training', owner_id, owner_session) AND item.removed_at IS NULL
+             UNION ALL
+            SELECT enrolment.training_id, false,
+                   CASE WHEN enrolment.revoked_at IS NULL AND enrolment.during @> at THEN 'active' ELSE 'expired' END
+              FROM enrolments AS enrolment WHERE enrolment.user_id = owner_id) AS own
+     GROUP BY own.training_id
+$$;
+
+-- A published training as a visitor sees it. A type, because what a function returns as a TABLE leaves it without its
+-- scale and its collation, and would be sorted by no index.
+CREATE TYPE seen_training AS (
+    id uuid,
+    slug text,
+    title_fr text,
+    description_fr text,
+    price_cad numeric(10, 2),
+    access_days integer,
+    title_folded text COLLATE "C",
+    published_at timestamptz,
+    category_slug text,
+    category_name_fr text,
+    in_cart boolean,
+    access text
+);
+
+-- The published trainings of a category (null: of all), those that contain what was typed ('': all). PostgreSQL puts it
+-- into the statement that asks: an order and a limit outside still find their index.
+CREATE FUNCTION published_trainings(
+    of_category text, containing text, owner_id uuid, owner_session bytea, at timestamptz)
+    RETURNS SETOF seen_training STABLE LANGUAGE sql AS
+$$
+    SELECT training.id, training.slug, training.title_fr, training.description_fr, training.price_cad,
+           training.access_days, training.title_folded, training.published_at, category.slug, category.name_fr,
+           coalesce(own.in_cart, false), own.access
+      FROM trainings AS training
+      JOIN training_categories AS category ON category.id = training.category_id
+      LEFT JOIN own_trainings(owner_id, owner_session, at) AS own ON own.training_id = training.id
+     WHERE training.state = 'published' AND training.search_folded ~ search_pattern(containing)
+       AND (of_category IS NULL OR category.slug = of_category)
+$$;

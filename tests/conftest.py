@@ -50,7 +50,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_postgre
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: local_postgres.Server) -> Iterator[str]:
-    """The name of a database with every migration applied and no row: cloned, never used."""
+    """The name of a database with every migration applied and no other row: cloned, never used."""
     name = _new_name("template")
     migrate.apply(postgres.create_database(name))
     yield name

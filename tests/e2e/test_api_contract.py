@@ -40,6 +40,7 @@ from tests.support.world import FORM, form
 
 EXAMPLES = int(os.environ.get("API_CONTRACT_EXAMPLES", "4"))
 SLUG = "mathematiques-secondaire"
+TRAINING = "ccvm-volume-1"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PROMISES = [
     not_a_server_error,
@@ -186,6 +187,10 @@ def busy(url: str) -> Shop:
         {"course_id": course["id"], "start": start, "duration_min": 60}
         for start in (starts[0], starts[len(starts) // 2], starts[-1])
     )
+    trainings = guest.ask(200, "GET", "/v1/trainings", params={"category": "professionnels", "sort": "price"})
+    assert [training["slug"] for training in trainings["items"]] == [TRAINING]
+    guest.ask(200, "GET", f"/v1/trainings/{TRAINING}", "/v1/trainings/{slug}")
+    guest.ask(200, "GET", "/v1/trainings/categories")
     accounts = seed.accounts()
     ids = {
         "slug": SLUG,
@@ -266,8 +271,10 @@ def test_every_answer_is_one_that_is_described(
 
 
 def make_real(case: schemathesis.Case[Any], shop: Shop) -> None:
-    """Names in the place of noise: whoever asks knows the course, the item, the payment, what is free."""
+    """Names in the place of noise: whoever asks knows the course, the training, the item, the payment, what is free."""
     case.path_parameters.update({name: shop.ids[name] for name in case.path_parameters if name in shop.ids})
+    if case.path == "/v1/trainings/{slug}":
+        case.path_parameters["slug"] = TRAINING
     if "file" in case.path_parameters:
         with shop.browser("student") as browser:
             url = browser.get(f"{shop.url}/v1/me/calendar", timeout=10).json()["url"]

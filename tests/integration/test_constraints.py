@@ -44,6 +44,9 @@ INSERT INTO line_returns (id, order_item_id, way, amount_cad, credit_entry_id, c
 SELECT gen_random_uuid(), order_item_id, 'credit', 1, id, now() FROM credit_transactions WHERE type = 'order_refund';
 INSERT INTO credit_reservations (checkout_id, user_id, amount_cad, created_at)
 SELECT id, gen_random_uuid(), 1, now() FROM checkouts;
+INSERT INTO trainings (id, slug, category_id, title_fr, description_fr, price_cad, state, published_at)
+SELECT gen_random_uuid(), 'ccvm', id, 'CCVM', '', 299, 'published', now() FROM training_categories LIMIT 1;
+INSERT INTO modules (id, training_id, position, title_fr) SELECT gen_random_uuid(), id, 1, 'Un' FROM trainings;
 INSERT INTO webhook_endpoints (area) VALUES ('BOOKING');
 INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms)
 SELECT event_id, 1, 'auto', now(), 1 FROM outbox LIMIT 1;
@@ -126,6 +129,8 @@ BROKEN: dict[str, LiteralString] = {
     "idempotency_keys_scope_check": "UPDATE idempotency_keys SET scope = 'x'",
     "line_returns_amount_cad_check": "UPDATE line_returns SET amount_cad = 0",
     "line_returns_way": "UPDATE line_returns SET credit_entry_id = NULL WHERE way = 'credit'",
+    "modules_position": "UPDATE modules SET position = 0",
+    "modules_title": "UPDATE modules SET title_fr = ''",
     "order_items_check": "UPDATE order_items SET discount_share_cad = -1",
     "order_items_credit_share": "UPDATE order_items SET credit_share_cad = line_total_cad + 1",
     "order_items_position_check": "UPDATE order_items SET position = -1",
@@ -165,6 +170,16 @@ BROKEN: dict[str, LiteralString] = {
     "time_offs_check": "UPDATE time_offs SET end_datetime = 'infinity'",
     "time_offs_check1": "UPDATE time_offs SET end_datetime = start_datetime",
     "time_offs_reason_check": "UPDATE time_offs SET reason = repeat('x', 501)",
+    "training_categories_name": "UPDATE training_categories SET name_fr = '' WHERE position = 1",
+    "training_categories_position": "UPDATE training_categories SET position = 0",
+    "training_categories_slug": "UPDATE training_categories SET slug = 'Été' WHERE position = 1",
+    "trainings_access_days": "UPDATE trainings SET access_days = 36501",
+    "trainings_price": "UPDATE trainings SET price_cad = -0.01",
+    "trainings_published_some_time": "UPDATE trainings SET published_at = NULL",
+    "trainings_slug": "UPDATE trainings SET slug = 'ccvm_1'",
+    "trainings_slug_is_no_route": "UPDATE trainings SET slug = 'categories'",
+    "trainings_title": "UPDATE trainings SET title_fr = ''",
+    "trainings_version": "UPDATE trainings SET version = -1",
     "tutors_display_name_check": "UPDATE tutors SET display_name = ''",
     "tutors_hourly_base_rate_cad_check": "UPDATE tutors SET hourly_base_rate_cad = 0",
     "tutors_priority_check": "UPDATE tutors SET priority = -1",
@@ -200,6 +215,8 @@ TWICE: dict[str, tuple[LiteralString, LiteralString, dict[str, object]]] = {
     "refunds_one_per_unbooked_payment": ("refunds", "payment_intent_id = 'pi_o'", {}),
     "refunds_order_item_id_key": ("refunds", "order_item_id IS NOT NULL", {}),
     "refunds_stripe_refund_id_key": ("refunds", "made_elsewhere", {}),
+    "training_categories_one_per_name": ("training_categories", "position = 1", {"slug": "x"}),
+    "training_categories_one_per_slug": ("training_categories", "position = 1", {"name_fr": "x"}),
 }
 """What stands once: such a row of the table cannot be there a second time, even with those other columns."""
 

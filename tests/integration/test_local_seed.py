@@ -59,6 +59,30 @@ def test_courses_cost_different_prices(seeded: psycopg.Connection) -> None:
     assert "45.35" in rates.values()
 
 
+def test_trainings_can_be_looked_at_and_one_is_being_written(seeded: psycopg.Connection) -> None:
+    trainings = seeded.execute(
+        """
+        SELECT training_categories.slug, title_fr, price_cad::text, access_days, state::text,
+               (SELECT count(*) FROM modules WHERE training_id = trainings.id)
+          FROM trainings JOIN training_categories ON training_categories.id = category_id
+         ORDER BY training_categories.position
+        """
+    ).fetchall()
+
+    assert trainings == [
+        (
+            "professionnels",
+            "Cours sur le Commerce des Valeurs Mobilières (CCVM) Volume 1",
+            "299.00",
+            365,
+            "published",
+            8,
+        ),
+        ("investisseurs", "Les bases de l'investissement autonome", "149.00", 365, "published", 4),
+        ("entrepreneurs", "Financer son entreprise", "199.00", 365, "draft", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("code", "usable"),
     [("SAVE10", True), ("BIENVENUE20", True), ("GRATUIT100", True), ("RENTREE", False), ("COMPLET", False)],
@@ -106,7 +130,8 @@ def test_everybody_can_sign_in(seeded: psycopg.Connection) -> None:
 def test_seeding_twice_changes_nothing(database: Database, seeded: psycopg.Connection) -> None:
     count = """
         SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM availability_rules), (SELECT count(*) FROM orders),
-               (SELECT count(*) FROM appointments), (SELECT sum(redemption_count) FROM coupons)
+               (SELECT count(*) FROM appointments), (SELECT sum(redemption_count) FROM coupons),
+               (SELECT count(*) FROM trainings), (SELECT count(*) FROM modules)
         """
     before = one(seeded, count)
 

@@ -15,6 +15,7 @@ from tests.support.world import World, toronto
 
 LISTS = {
     "/v1/courses": "student",
+    "/v1/trainings": "student",
     "/v1/orders": "student",
     "/v1/appointments": "student",
     "/v1/credits": "student",
@@ -29,6 +30,7 @@ def make_longer(world: World, student: UUID, admin: UUID, tutor: UUID, course: U
     for place in places:
         start = toronto(20, 8) + timedelta(hours=2 * place)
         world.school.course(f"cours-{place}")
+        world.school.training(f"formation-{place}")
         book(world.connection, student, tutor, course, [start], world.clock())
         enter(
             world.connection,

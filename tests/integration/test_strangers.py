@@ -25,6 +25,7 @@ PUBLIC = {
     ("GET", "/v1/courses/{slug}"),
     ("GET", "/v1/courses/{slug}/availability"),
     ("GET", "/v1/courses/{slug}/slots"),
+    ("GET", "/v1/trainings/{slug}"),
 }
 """What everybody may read; the tests of privacy say that it tells of nobody."""
 

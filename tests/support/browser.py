@@ -22,12 +22,14 @@ from functions.stripe_webhook import app as stripe_webhook
 from functions.system import app as system
 from functions.training_cart import app as training_cart
 from functions.training_checkout import app as training_checkout
+from functions.trainings import app as trainings
 
 HANDLERS: dict[str, ModuleType] = {
     "/v1/admin/webhooks": admin_webhooks,
     "/v1/trainings/cart": training_cart,
     "/v1/trainings/checkout": training_checkout,
     "/v1/courses": catalog,
+    "/v1/trainings": trainings,
     "/v1/appointments": appointments,
     "/v1/me/calendar": appointments,
     "/v1/calendar": appointments,

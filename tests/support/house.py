@@ -36,6 +36,7 @@ OWNERS: Mapping[str, str] = {
     "enrolments": "training",
     "idempotency_keys": "idempotency",
     "line_returns": "returns",
+    "modules": "training",
     "order_items": "orders",
     "orders": "orders",
     "orphan_payments": "payments",

@@ -1,5 +1,6 @@
-"""Rows a test starts from: courses, tutors with their hours, coupons."""
+"""Rows a test starts from: courses, tutors with their hours, trainings, coupons."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -144,6 +145,47 @@ class School:
             redemption_count,
             active,
         )
+
+    def training(
+        self,
+        slug: str = "ccvm-volume-1",
+        price: str = "299.00",
+        *,
+        title: str | None = None,
+        description: str = "Description",
+        category: str = "professionnels",
+        access_days: int = 365,
+        state: str = "published",
+        published_at: datetime | None = datetime(2026, 1, 1, tzinfo=UTC),
+        modules: Iterable[str] = (),
+        id: UUID | None = None,
+    ) -> UUID:
+        """A training of a category that the migrations know."""
+        training = id or uuid4()
+        self.connection.execute(
+            "INSERT INTO trainings (id, slug, category_id, title_fr, description_fr, price_cad, access_days, state,"
+            "                       published_at)"
+            " SELECT %s, %s, id, %s, %s, %s, %s, %s, %s FROM training_categories WHERE slug = %s",
+            (
+                training,
+                slug,
+                f"Cours {slug}" if title is None else title,
+                description,
+                Decimal(price),
+                access_days,
+                state,
+                published_at,
+                category,
+            ),
+        )
+        for position, name in enumerate(modules, 1):
+            self._insert(
+                "INSERT INTO modules (id, training_id, position, title_fr) VALUES (%s, %s, %s, %s)",
+                training,
+                position,
+                name,
+            )
+        return training
 
     def user(self, email: str = "zoe@exemple.ca", role: str = "student") -> UUID:
         return self._insert(

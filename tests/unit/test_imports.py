@@ -11,6 +11,7 @@ BUDGETS = {
     "appointment_completion": 2.0,
     "reminders": 2.0,
     "catalog": 3.0,
+    "trainings": 3.0,
     "cart": 3.0,
     "accounts": 3.0,
     "appointments": 3.0,
@@ -34,6 +35,7 @@ FORBIDDEN = {
     "delivery_notice": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "webhook_dispatch": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "catalog": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "trainings": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "accounts": {"stripe", "boto3", "botocore.session", "phonenumbers", "email_validator"},
     "appointments": {

@@ -6,9 +6,10 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-NEWEST_MIGRATION = "0042_how_replays_end"
+NEWEST_MIGRATION = "0044_selling_trainings"
 
 GUARDS = (
+    "enrolments_one_at_a_time",
     "time_claims_one_owner_per_minute",
     "appointments_own_their_time",
     "orders_stripe_payment_intent_id_key",
@@ -38,6 +39,7 @@ TRIGGERS = (
 """What counts, withdraws and refuses by itself: a balance without its trigger is wrong from the next entry on."""
 
 TABLES = (
+    "access_items",
     "allowances",
     "appointment_modifications",
     "appointments",
@@ -47,18 +49,22 @@ TABLES = (
     "availability_rules",
     "calendar_feeds",
     "cart_sessions",
+    "cart_trainings",
     "carts",
     "checkouts",
     "coupon_redemptions",
     "coupon_reservations",
+    "coupon_trainings",
     "coupons",
     "courses",
     "credit_accounts",
     "credit_reservations",
     "credit_transactions",
     "earnings",
+    "enrolments",
     "idempotency_keys",
     "line_returns",
+    "modules",
     "order_items",
     "orders",
     "orphan_payments",
@@ -72,6 +78,8 @@ TABLES = (
     "session_items",
     "time_claims",
     "time_offs",
+    "training_categories",
+    "trainings",
     "tutor_courses",
     "tutors",
     "users",

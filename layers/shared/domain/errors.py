@@ -31,7 +31,6 @@ CATALOGUE: Mapping[str, Sentence] = {
         503, "Le service est momentanément indisponible. Veuillez réessayer."
     ),
     # catalogue and availability
-    "TRAINING_NOT_FOUND": Sentence(404, "Cours introuvable"),
     "ACCOUNT_SUSPENDED": Sentence(403, "Votre compte a été suspendu"),
     "PURCHASE_NOT_ALLOWED": Sentence(403, "Ce compte ne peut pas faire d'achat"),
     "COURSE_NOT_FOUND": Sentence(404, "Cours introuvable"),
@@ -40,6 +39,9 @@ CATALOGUE: Mapping[str, Sentence] = {
     "INVALID_DATE": Sentence(422, "La date doit être au format AAAA-MM-JJ."),
     "RANGE_TOO_LONG": Sentence(422, "La période demandée ne peut pas dépasser 62 jours."),
     "RANGE_REVERSED": Sentence(422, "La date de fin doit suivre la date de début."),
+    # trainings
+    "TRAINING_NOT_FOUND": Sentence(404, "Cours introuvable"),
+    "CATEGORY_NOT_FOUND": Sentence(404, "Catégorie introuvable"),
     # accounts
     "INVALID_CREDENTIALS": Sentence(401, "Courriel ou mot de passe invalide"),
     "CURRENT_PASSWORD_INVALID": Sentence(422, "Mot de passe actuel invalide"),

@@ -31,10 +31,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class NamedPlace:
-    """A row's place in a list that is sorted by a text of at most 200 characters, then by id."""
+    """A row's place in a list that is sorted by a text of at most 200 characters, then by id.
+
+    `of` tells a list from others at the same address, which are filtered or sorted otherwise.
+    """
 
     name: str
     id: UUID
+    of: str = _NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def page_of[T](rows: Sequence[T], limit: int, place_of: Callable[[T], Place | Na
 
 def write_cursor(place: Place | NamedPlace) -> str:
     """A place as an opaque text."""
-    key = [place.at.isoformat()] if isinstance(place, Place) else [_NAMED, place.name]
+    key = [place.at.isoformat()] if isinstance(place, Place) else [place.of, place.name]
     parts = json.dumps([*key, str(place.id)], ensure_ascii=False)
     return base64.urlsafe_b64encode(parts.encode()).decode()
 
@@ -64,9 +68,9 @@ def read_cursor(cursor: str | None) -> Place | None:
     return None if cursor is None else _read(cursor, _instant_place)
 
 
-def read_named_cursor(cursor: str | None) -> NamedPlace | None:
-    """The same in a list that is sorted by a text."""
-    return None if cursor is None else _read(cursor, _named_place)
+def read_named_cursor(cursor: str | None, of: str = _NAMED) -> NamedPlace | None:
+    """The same in a list that is sorted by a text. A cursor of another list than `of` is refused, too."""
+    return None if cursor is None else _read(cursor, lambda parts: _named_place(parts, of))
 
 
 def _read[P](cursor: str, place_from: Callable[[Any], P]) -> P:
@@ -84,11 +88,11 @@ def _instant_place(parts: Any) -> Place:
     return place
 
 
-def _named_place(parts: Any) -> NamedPlace:
+def _named_place(parts: Any, of: str) -> NamedPlace:
     kind, name, row_id = parts
-    if kind != _NAMED or b"\0" in name.encode():  # which fails on half a surrogate pair
+    if kind != of or b"\0" in name.encode():  # which fails on half a surrogate pair
         raise ValueError("not the name of a row")
-    return NamedPlace(name, UUID(row_id))
+    return NamedPlace(name, UUID(row_id), of)
 
 
 def _parts(cursor: str) -> Any:

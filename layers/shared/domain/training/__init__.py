@@ -1,1 +1,1 @@
-"""The second product: online courses of Le Dojo Financier, called trainings, and the access that is sold to them."""
+"""The second product, Le Dojo: trainings, which are sold as access for so many days."""
