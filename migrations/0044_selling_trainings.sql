@@ -132,22 +132,6 @@ BEGIN
 END
 $$;
 
--- What somebody has of trainings at that moment, a row for each: whether it is in their cart, and whether their access is
--- 'active' or 'expired' (null: they never had any). One of the two arguments is null, both for a stranger.
-CREATE FUNCTION own_trainings(owner_id uuid, owner_session bytea, at timestamptz)
-    RETURNS TABLE (training_id uuid, in_cart boolean, access text) STABLE LANGUAGE sql AS
-$$
-    SELECT own.training_id, bool_or(own.in_cart), min(own.access) -- 'active' before 'expired'
-      FROM (SELECT item.training_id, true AS in_cart, NULL AS access
-              FROM cart_trainings AS item
-             WHERE item.cart_id = find_cart('training', owner_id, owner_session) AND item.removed_at IS NULL
-             UNION ALL
-            SELECT enrolment.training_id, false,
-                   CASE WHEN enrolment.revoked_at IS NULL AND enrolment.during @> at THEN 'active' ELSE 'expired' END
-              FROM enrolments AS enrolment WHERE enrolment.user_id = owner_id) AS own
-     GROUP BY own.training_id
-$$;
-
 -- A published training as a visitor sees it. A type, because what a function returns as a TABLE leaves it without its
 -- scale and its collation, and would be sorted by no index.
 CREATE TYPE seen_training AS (
@@ -165,6 +149,9 @@ CREATE TYPE seen_training AS (
     access text
 );
 
+-- What their visitor has of each stands beside it: whether it is in their cart, and whether their access is 'active' or
+-- 'expired' (null: they never had any). One of owner_id and owner_session is null, both for a stranger.
+
 -- The published trainings of a category (null: of all), those that contain what was typed ('': all). PostgreSQL puts it
 -- into the statement that asks: an order and a limit outside still find their index.
 CREATE FUNCTION published_trainings(
@@ -173,10 +160,16 @@ CREATE FUNCTION published_trainings(
 $$
     SELECT training.id, training.slug, training.title_fr, training.description_fr, training.price_cad,
            training.access_days, training.title_folded, training.published_at, category.slug, category.name_fr,
-           coalesce(own.in_cart, false), own.access
+           EXISTS (SELECT FROM cart_trainings AS item
+                    WHERE item.training_id = training.id AND item.removed_at IS NULL
+                      AND item.cart_id = (SELECT find_cart('training', owner_id, owner_session))),
+           CASE WHEN EXISTS (SELECT FROM enrolments AS own
+                              WHERE own.user_id = owner_id AND own.training_id = training.id
+                                AND own.revoked_at IS NULL AND own.during @> at) THEN 'active'
+                WHEN EXISTS (SELECT FROM enrolments AS own
+                              WHERE own.user_id = owner_id AND own.training_id = training.id) THEN 'expired' END
       FROM trainings AS training
       JOIN training_categories AS category ON category.id = training.category_id
-      LEFT JOIN own_trainings(owner_id, owner_session, at) AS own ON own.training_id = training.id
      WHERE training.state = 'published' AND training.search_folded ~ search_pattern(containing)
        AND (of_category IS NULL OR category.slug = of_category)
 $$;

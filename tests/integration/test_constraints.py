@@ -47,12 +47,21 @@ SELECT id, gen_random_uuid(), 1, now() FROM checkouts;
 INSERT INTO trainings (id, slug, category_id, title_fr, description_fr, price_cad, state, published_at)
 SELECT gen_random_uuid(), 'ccvm', id, 'CCVM', '', 299, 'published', now() FROM training_categories LIMIT 1;
 INSERT INTO modules (id, training_id, position, title_fr) SELECT gen_random_uuid(), id, 1, 'Un' FROM trainings;
+INSERT INTO cart_trainings (id, cart_id, training_id, shown_cad, created_at)
+SELECT gen_random_uuid(), gen_random_uuid(), id, 299, now() FROM trainings;
+INSERT INTO coupon_trainings (coupon_id, training_id) SELECT gen_random_uuid(), id FROM trainings;
+INSERT INTO access_items (id, training_id, access_days) SELECT gen_random_uuid(), id, 365 FROM trainings;
+INSERT INTO enrolments (id, user_id, training_id, source, order_item_id, starts_at, expires_at, created_at)
+SELECT gen_random_uuid(), gen_random_uuid(), training_id, 'purchase', id, now(), now() + interval '1 day', now()
+  FROM access_items;
 INSERT INTO webhook_endpoints (area) VALUES ('BOOKING');
 INSERT INTO webhook_attempts (event_id, attempt_no, trigger, started_at, duration_ms)
 SELECT event_id, 1, 'auto', now(), 1 FROM outbox LIMIT 1;
 """
 
 BROKEN: dict[str, LiteralString] = {
+    "access_items_days": "UPDATE access_items SET access_days = 0",
+    "access_items_kind": "UPDATE access_items SET kind = 'session'",
     "allowances_subject_check": "UPDATE allowances SET subject = 'x'",
     "appointment_modifications_reason_check": "UPDATE appointment_modifications SET reason = ''",
     "appointments_check": "UPDATE appointments SET end_datetime = start_datetime",
@@ -79,6 +88,8 @@ BROKEN: dict[str, LiteralString] = {
         "UPDATE cart_sessions SET start_datetime = start_datetime + interval '1 minute'"
     ),
     "cart_sessions_unit_price_cad_check": "UPDATE cart_sessions SET unit_price_cad = 0, line_total_cad = 0",
+    "cart_trainings_price": "UPDATE cart_trainings SET shown_cad = -0.01",
+    "cart_trainings_product": "UPDATE cart_trainings SET product = 'tutoring'",
     "carts_check": "UPDATE carts SET user_id = gen_random_uuid(), session_hash = sha256('x')",
     "carts_session_hash_check": "UPDATE carts SET session_hash = 'x', user_id = NULL",
     "checkouts_check": "UPDATE checkouts SET discount_cad = subtotal_cad + 1, total_cad = -1",
@@ -92,10 +103,12 @@ BROKEN: dict[str, LiteralString] = {
     "checkouts_of_somebody": "UPDATE checkouts SET session_hash = NULL, user_id = NULL WHERE status = 'open'",
     "checkouts_session_hash_check": "UPDATE checkouts SET session_hash = 'x'",
     "coupon_redemptions_discount_cad_check": "UPDATE coupon_redemptions SET discount_cad = -1",
+    "coupon_trainings_product": "UPDATE coupon_trainings SET product = 'tutoring'",
     "coupons_check": "UPDATE coupons SET value = 101",
     "coupons_check1": "UPDATE coupons SET starts_at = now(), ends_at = now()",
     "coupons_check2": "UPDATE coupons SET max_redemptions = 1, redemption_count = 2",
     "coupons_code_check": "UPDATE coupons SET code = 'save10'",
+    "coupons_max_per_person": "UPDATE coupons SET max_per_person = 0",
     "coupons_max_redemptions_check": "UPDATE coupons SET max_redemptions = 0, redemption_count = 0",
     "coupons_redemption_count_check": "UPDATE coupons SET redemption_count = -1",
     "coupons_reserved_count_check": "UPDATE coupons SET reserved_count = -1",
@@ -129,6 +142,8 @@ BROKEN: dict[str, LiteralString] = {
     "idempotency_keys_scope_check": "UPDATE idempotency_keys SET scope = 'x'",
     "line_returns_amount_cad_check": "UPDATE line_returns SET amount_cad = 0",
     "line_returns_way": "UPDATE line_returns SET credit_entry_id = NULL WHERE way = 'credit'",
+    "enrolments_last": "UPDATE enrolments SET expires_at = starts_at",
+    "enrolments_paid_by_a_line": "UPDATE enrolments SET order_item_id = NULL",
     "modules_position": "UPDATE modules SET position = 0",
     "modules_title": "UPDATE modules SET title_fr = ''",
     "order_items_check": "UPDATE order_items SET discount_share_cad = -1",
@@ -185,7 +200,7 @@ BROKEN: dict[str, LiteralString] = {
     "tutors_priority_check": "UPDATE tutors SET priority = -1",
     "users_email_check": "UPDATE users SET email = 'Zoe@exemple.ca'",
     "users_email_in_ascii": "UPDATE users SET email = 'zoé@exemple.ca'",
-    "users_first_name_check": "UPDATE users SET first_name = ''",
+    "users_first_name_check": "UPDATE users SET first_name = repeat('x', 101)",
     "users_last_name_check": "UPDATE users SET last_name = repeat('x', 101)",
     "users_phone_check": "UPDATE users SET phone = '514 555-0123'",
     "webhook_attempts_response_excerpt_check": "UPDATE webhook_attempts SET response_excerpt = repeat('x', 4097)",
@@ -199,6 +214,7 @@ IMPLIED = {"checkouts_subtotal_cad_check", "orders_subtotal_cad_check", "order_i
 """Nothing breaks these alone: a discount is between nothing and its amount, so the amount is not below nothing."""
 
 TWICE: dict[str, tuple[LiteralString, LiteralString, dict[str, object]]] = {
+    "cart_trainings_once": ("cart_trainings", "removed_at IS NULL", {}),
     "checkouts_one_open_per_cart": ("checkouts", "status = 'open'", {"payment_intent_id": "pi_2"}),
     "checkouts_order_id_key": ("checkouts", "order_id IS NOT NULL", {"payment_intent_id": "pi_2"}),
     "checkouts_payment_intent_id_key": ("checkouts", "status = 'settled'", {"order_id": str(UUID(int=1))}),

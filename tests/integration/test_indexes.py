@@ -8,6 +8,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 NOT_BY_ITS_COLUMNS: Mapping[str, str] = {
+    "access_items_of_their_kind": "the line's id is its primary key",
+    "cart_trainings_of_their_cart": "cart_id alone names the cart (cart_trainings_of_cart)",
+    "coupon_trainings_of_their_coupon": "coupon_id alone names the coupon",
     "earnings_of_their_session": "the line's id is its primary key",
     "cart_sessions_of_their_cart": "cart_id alone names the cart (cart_sessions_of_cart)",
     "carts_coupon_of_their_product": "coupon_id alone names the coupon (carts_with_coupon)",

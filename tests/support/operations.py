@@ -1,10 +1,13 @@
 """The operations of the domain that are one transaction, each set up to be done once: see who tries them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
+
+import stripe
 
 from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, complete, reactivate, refund, reopen
@@ -13,6 +16,7 @@ from functions.appointment_completion import app as appointment_completion
 from functions.reminders import app as reminders
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import CONTEXT
+from tests.support.dojo import Dojo
 from tests.support.guest import Guest
 from tests.support.people import account, sign_in
 from tests.support.selling import SHOP
@@ -122,7 +126,7 @@ def signing_out(shop: Shop) -> Ready:
     return "auth_sessions", lambda: zoe.browser.post("/v1/auth/sign-out", {}).status, 204
 
 
-@operation("refunded_elsewhere.follow_refunds")
+@operation("follow_refunds.follow_refunds")
 def following_the_dashboards_refunds(shop: Shop) -> Ready:
     guest = shop.starts().pays()
     shop.world.webhooks()
@@ -248,3 +252,50 @@ def reminding(shop: Shop) -> Ready:
     shop.booked()
     at = (TEN - timedelta(hours=24)).isoformat()
     return "outbox", lambda: reminders.lambda_handler({"time": at}, CONTEXT), {"reminders_sent": 1}
+
+
+@operation("change_cart.add_training")
+def adding_a_training(shop: Shop) -> Ready:
+    dojo = Dojo(shop.world)
+    return "cart_trainings", lambda: dojo.buyer().adds(dojo.ccvm).status, 201
+
+
+@operation("change_cart.remove_training")
+def removing_a_training(shop: Shop) -> Ready:
+    dojo = Dojo(shop.world)
+    zoe = dojo.buyer().chooses(dojo.ccvm)
+    path = f"/v1/trainings/cart/items/{zoe.cart()['items'][0]['id']}"
+    return "cart_trainings", lambda: zoe.browser.delete(path).body["items"], []
+
+
+@operation("change_cart.apply_coupon")
+def applying_a_coupon_to_trainings(shop: Shop) -> Ready:
+    dojo = Dojo(shop.world)
+    dojo.coupon("DOJO15", "percent", "15")
+    zoe = dojo.buyer().chooses(dojo.ccvm)
+    return "carts", lambda: zoe.applies("DOJO15").status, 200
+
+
+@operation("change_cart.remove_coupon")
+def removing_a_coupon_from_trainings(shop: Shop) -> Ready:
+    dojo = Dojo(shop.world)
+    dojo.coupon("DOJO15", "percent", "15")
+    zoe = dojo.buyer().chooses(dojo.ccvm).uses_coupon("DOJO15")
+    return "carts", lambda: zoe.browser.delete("/v1/trainings/cart/coupon").body["coupon"], None
+
+
+@operation("look_at_cart._renew_alone")
+def looking_at_a_cart_that_changed(shop: Shop) -> Ready:
+    dojo = Dojo(shop.world)
+    zoe = dojo.buyer().chooses(dojo.ccvm)
+    dojo.change(dojo.ccvm, price_cad="199.00")
+    return "carts", lambda: len(zoe.cart()["notices"]), 1
+
+
+@operation("failures.tell_failure")
+def telling_that_a_card_was_refused(shop: Shop) -> Ready:
+    guest = shop.starts()
+    with suppress(stripe.CardError):
+        guest.pays("pm_card_chargeDeclined")
+    kind = "payment_intent.payment_failed"
+    return "checkouts", lambda: [answer.status for answer in shop.world.webhooks(kind)], [200]

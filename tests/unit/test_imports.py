@@ -12,6 +12,7 @@ BUDGETS = {
     "reminders": 2.0,
     "catalog": 3.0,
     "trainings": 3.0,
+    "training_cart": 3.0,
     "cart": 3.0,
     "accounts": 3.0,
     "appointments": 3.0,
@@ -19,6 +20,7 @@ BUDGETS = {
     "admin_webhooks": 3.0,
     "system": 3.0,
     "checkout": 4.0,
+    "training_checkout": 4.0,
     "stripe_webhook": 4.0,
 }
 ROUNDS = 3
@@ -35,6 +37,7 @@ FORBIDDEN = {
     "delivery_notice": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "webhook_dispatch": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "catalog": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "training_cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "trainings": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "accounts": {"stripe", "boto3", "botocore.session", "phonenumbers", "email_validator"},
@@ -60,6 +63,7 @@ FORBIDDEN = {
     },
     "admin_webhooks": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "system": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "training_checkout": {"boto3", "botocore.session", "phonenumbers", "email_validator"},
     "checkout": {"boto3", "botocore.session", "phonenumbers", "email_validator"},
     "stripe_webhook": {"boto3", "botocore.session", "argon2", "phonenumbers", "email_validator"},
     "payment_reconciliation": {"boto3", "botocore.session", "argon2"},

@@ -14,7 +14,7 @@ from domain.payments.gateway import Failure
 from domain.webhooks.outbox import Fact
 
 if TYPE_CHECKING:
-    from domain.training.sale import Sold
+    from domain.training.sold import Sold
 
 
 def settlement_facts(

@@ -1,10 +1,12 @@
-"""What Le Dojo does when access to its trainings is put in a cart, paid, given back: the second of the two sales."""
+"""What Le Dojo does when access to its trainings is put in a cart, paid, given back: the second of the two sales.
 
-from collections.abc import Mapping, Sequence
+What settles and tells is loaded by the methods that need it: a sign-in only merges carts.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -18,48 +20,17 @@ from domain.checkout.quote import Quote
 from domain.checkout.sale import BuyerAccount, NewRefund, Offer, Returned
 from domain.coupons.wording import coupon_invalid
 from domain.errors import Refused
-from domain.ids import new_id
-from domain.orders.orders import NewLine, NewOrder
+from domain.orders.orders import NewOrder
 from domain.payments.gateway import Failure
 from domain.product import Product
-from domain.training import cart_queries, enrolments, events, merge_carts
+from domain.training import cart_queries, merge_carts
 from domain.training.cart import TrainingCart
-from domain.training.enrolments import NewEnrolment
 from domain.training.look_at_cart import find_cart, renew
 from domain.training.merge_carts import TwoTrainingCarts
-from domain.training.snapshot import SnapshotTraining, freeze, trainings_of
 from domain.webhooks.outbox import Fact
 
-
-@dataclass(frozen=True)
-class Sold:
-    """The trainings of a paid checkout, in its order, each with its line; `expiries` of those that access was given to.
-
-    The others are lost: the buyer follows them already, by another purchase that was first.
-    """
-
-    checkout: Checkout
-    trainings: Sequence[SnapshotTraining]
-    enrolments: Sequence[NewEnrolment]
-    expiries: Mapping[UUID, datetime]
-
-    @cached_property
-    def lines(self) -> Sequence[NewLine]:
-        return [
-            NewLine(
-                id=enrolment.order_item_id,
-                kind="access",
-                title_fr=training.title_fr,
-                price_cad=training.price_cad,
-                discount_share_cad=training.discount_share_cad,
-                credit_share_cad=money.ZERO,
-            )
-            for training, enrolment in zip(self.trainings, self.enrolments, strict=True)
-        ]
-
-    @property
-    def lost(self) -> Sequence[NewLine]:
-        return [line for line in self.lines if line.id not in self.expiries]
+if TYPE_CHECKING:
+    from domain.training.sold import Sold
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +84,8 @@ class AccessSale:
         )
 
     def freeze(self, offer: Offer, quote: Quote) -> list[dict[str, Any]]:
+        from domain.training.snapshot import freeze
+
         return freeze(offer.cart.lines, quote.lines)
 
     def ask(self, connection: Connection[Any], checkout: Checkout) -> Checkout:
@@ -125,16 +98,14 @@ class AccessSale:
         buyer: Account,
         paid_at: datetime,
         now: datetime,
-    ) -> Sold:
-        trainings = trainings_of(checkout)
-        new = [
-            NewEnrolment(new_id(), new_id(), training.training_id, training.access_days)
-            for training in trainings
-        ]
-        given = enrolments.enrol(connection, buyer.id, new, paid_at, now).fetchall()
-        return Sold(checkout, trainings, new, {one.order_item_id: one.expires_at for one in given})
+    ) -> "Sold":
+        from domain.training.sold import deliver
 
-    def write(self, connection: Connection[Any], order: NewOrder, sold: Sold, now: datetime) -> None:
+        return deliver(connection, checkout, buyer.id, paid_at, now)
+
+    def write(self, connection: Connection[Any], order: NewOrder, sold: "Sold", now: datetime) -> None:
+        from domain.training import enrolments
+
         enrolments.insert_access(connection, sold.enrolments)
         cart_id = sold.checkout.cart_id
         if cart_id:
@@ -144,13 +115,17 @@ class AccessSale:
             carts.advance_version(connection, cart_id, now)
 
     def facts(
-        self, order: NewOrder, buyer: BuyerAccount, sold: Sold, returned: Returned | None, now: datetime
+        self, order: NewOrder, buyer: BuyerAccount, sold: "Sold", returned: Returned | None, now: datetime
     ) -> Sequence[Fact]:
+        from domain.training import events
+
         return events.settlement_facts(order, buyer, sold, returned, now)
 
     def failure_facts(
         self, connection: Connection[Any], checkout: Checkout, failure: Failure, attempt: str, now: datetime
     ) -> Sequence[Fact]:
+        from domain.training import events
+
         return events.failure_facts(connection, checkout, failure, attempt, now)
 
     def let_go(self, connection: Connection[Any], checkout: Checkout, now: datetime) -> None:
@@ -164,6 +139,8 @@ class AccessSale:
         by: UUID | None,
         now: datetime,
     ) -> Sequence[Fact]:
+        from domain.training import events
+
         return events.refund_facts(connection, order_id, new, now)
 
     def meet(

@@ -1,10 +1,13 @@
-"""What tutoring does when its sessions are put in a cart, paid, given back: the first of the two sales."""
+"""What tutoring does when its sessions are put in a cart, paid, given back: the first of the two sales.
+
+What settles and tells is loaded by the methods that need it: a sign-in only merges carts.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
@@ -24,11 +27,10 @@ from domain.errors import Refused
 from domain.orders.orders import NewOrder
 from domain.payments.gateway import Failure
 from domain.product import Product
-from domain.tutoring import book, refunds
-from domain.tutoring.book import Asked, Bookings
-from domain.tutoring.events import settlement_facts
-from domain.tutoring.snapshot import freeze, sessions_of
 from domain.webhooks.outbox import Fact
+
+if TYPE_CHECKING:
+    from domain.tutoring.book import Asked, Bookings
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +97,39 @@ class SessionSale:
         )
 
     def freeze(self, offer: Offer, quote: Quote) -> list[dict[str, Any]]:
+        from domain.tutoring.snapshot import freeze
+
         return freeze(offer.cart.cart.items, quote.lines, offer.cart.rates)
 
-    def ask(self, connection: Connection[Any], checkout: Checkout) -> Asked:
+    def ask(self, connection: Connection[Any], checkout: Checkout) -> "Asked":
+        from domain.tutoring import book
+
         return book.ask(connection, checkout)
 
     def claim(
-        self, connection: Connection[Any], asked: Asked, buyer: Account, paid_at: datetime, now: datetime
-    ) -> Bookings:
+        self, connection: Connection[Any], asked: "Asked", buyer: Account, paid_at: datetime, now: datetime
+    ) -> "Bookings":
+        from domain.tutoring import book
+
         return book.claim(connection, asked, now)
 
-    def write(self, connection: Connection[Any], order: NewOrder, bookings: Bookings, now: datetime) -> None:
+    def write(
+        self, connection: Connection[Any], order: NewOrder, bookings: "Bookings", now: datetime
+    ) -> None:
+        from domain.tutoring import book
+
         book.write(connection, order, bookings, now)
 
     def facts(
         self,
         order: NewOrder,
         buyer: BuyerAccount,
-        bookings: Bookings,
+        bookings: "Bookings",
         returned: Returned | None,
         now: datetime,
     ) -> Sequence[Fact]:
+        from domain.tutoring.events import settlement_facts
+
         booked, lost = bookings.sessions(booked=True), bookings.sessions(booked=False)
         return settlement_facts(order, buyer, booked, lost, returned, bookings.teachers, bookings.titles, now)
 
@@ -126,6 +140,8 @@ class SessionSale:
         return ()
 
     def let_go(self, connection: Connection[Any], checkout: Checkout, now: datetime) -> None:
+        from domain.tutoring.snapshot import sessions_of
+
         purchase.let_go(connection, [session.id for session in sessions_of(checkout)], now)
 
     def refund_facts(
@@ -136,6 +152,8 @@ class SessionSale:
         by: UUID | None,
         now: datetime,
     ) -> Sequence[Fact]:
+        from domain.tutoring import refunds
+
         return refunds.refund_facts(connection, order_id, new, by, now)
 
     def meet(
