@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor
-from psycopg.rows import class_row, dict_row, tuple_row
+from psycopg.rows import dict_row, tuple_row
 
 from domain.accounts.callers import Buyer
 from domain.coupons.coupons import Coupon
@@ -74,20 +74,38 @@ def cart_in(rows: Sequence[Mapping[str, Any]]) -> TrainingCart | None:
     )
 
 
-def find_wanted(
+def look_before_adding(
     connection: Connection[Any], training_id: UUID, buyer: Buyer, now: datetime
-) -> Cursor[WantedTraining]:
-    """A published training; no row of another."""
-    return connection.cursor(row_factory=class_row(WantedTraining)).execute(
-        """
-        SELECT training.id, training.price_cad,
-               EXISTS (SELECT FROM enrolments AS own
-                        WHERE own.user_id = %(user_id)s AND own.training_id = training.id
-                          AND own.revoked_at IS NULL AND own.during @> %(now)s::timestamptz) AS enrolled
-          FROM trainings AS training WHERE training.id = %(id)s AND training.state = 'published'
-        """,
-        {"id": training_id, "user_id": buyer.user_id, "now": now},
+) -> tuple[WantedTraining | None, TrainingCart | None]:
+    """A training if it is published, and the buyer's cart if there is one, in one round trip."""
+    rows = (
+        connection.cursor(row_factory=dict_row)
+        .execute(
+            """
+            SELECT wanted.*, cart.*
+              FROM (SELECT) AS always
+              LEFT JOIN (SELECT training.id AS wanted_id, training.price_cad AS wanted_price,
+                                EXISTS (SELECT FROM enrolments AS own
+                                         WHERE own.user_id = %(user_id)s AND own.training_id = training.id
+                                           AND own.revoked_at IS NULL
+                                           AND own.during @> %(now)s::timestamptz) AS wanted_is_enrolled
+                           FROM trainings AS training
+                          WHERE training.id = %(id)s AND training.state = 'published') AS wanted ON true
+              LEFT JOIN cart_of_trainings(find_cart('training', %(user_id)s, %(session_hash)s), %(now)s) AS cart
+                ON true
+            """,
+            {
+                "id": training_id,
+                "user_id": buyer.user_id,
+                "session_hash": buyer.session_hash,
+                "now": now,
+            },
+        )
+        .fetchall()
     )
+    first = rows[0]
+    wanted = WantedTraining(first["wanted_id"], first["wanted_price"], first["wanted_is_enrolled"])
+    return wanted if first["wanted_id"] else None, cart_in([row for row in rows if row["cart_id"]])
 
 
 def put_in_cart(

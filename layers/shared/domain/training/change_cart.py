@@ -35,10 +35,7 @@ def add_training(
     Without a cart, one is made for the `newcomer`. Refuses with TRAINING_NOT_FOUND, ALREADY_ENROLLED, ALREADY_IN_CART,
     CART_FULL.
     """
-    with connection.pipeline():
-        wanted_answer = queries.find_wanted(connection, training_id, buyer, now)
-        cart_answer = queries.read_cart(connection, buyer, now)
-        wanted, before = wanted_answer.fetchone(), queries.cart_in(cart_answer.fetchall())
+    wanted, before = queries.look_before_adding(connection, training_id, buyer, now)
     if wanted is None:
         raise Refused("TRAINING_NOT_FOUND")
     if wanted.enrolled:
