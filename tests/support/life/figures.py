@@ -29,6 +29,8 @@ def _lines(life: Life, books: Books, faults: Sequence[str], seconds: float) -> I
         "… cancelled": states.count("cancelled"),
         "… moves": changes.count("reschedule"),
         "orders": world.count("orders"),
+        "… of trainings": len(world.rows("SELECT FROM orders WHERE product = 'training'")),
+        "enrolments": world.count("enrolments"),
         "refunds": world.count("refunds"),
         "events delivered": len(life.post.accepted),
     }.items()

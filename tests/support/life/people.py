@@ -31,15 +31,17 @@ from domain.catalog.browse import free_slots
 from domain.checkout.models import CheckoutStarted
 from domain.clock import TORONTO
 from domain.errors import Refused
+from domain.product import Product
 from domain.products.follow_checkout import follow_checkout
 from domain.tutoring.models import StartCheckout
+from tests.support.life.learners import Learners
 from tests.support.life.mortal import at_risk
 from tests.support.life.school import COUPONS, Faculty
 from tests.support.selling import SHOP, start_checkout
 from tests.support.world import FORM, World, form
 
 MINUTES_AWAKE = 16 * 60
-BUYS, CANCELS, MOVES, REFUNDS = 0.15, 0.02, 0.03, 0.001
+BUYS, LEARNS, CANCELS, MOVES, REFUNDS = 0.15, 0.03, 0.02, 0.03, 0.001
 """How often a day, for each student."""
 AHEAD_DAYS = 14
 DAYS_LOOKED_AT = 4
@@ -71,6 +73,9 @@ class People:
         self._ahead = min(AHEAD_DAYS, days + 2)
         self._later: list[tuple[datetime, int, Callable[[], None]]] = []
         self._place = count()
+        self._learners = Learners(
+            dice, world, tally, lambda started, buyer: self._pays_for("training", buyer, started)
+        )
         self._everybody = [Person(f"eleve{n}@exemple.ca", uuid4().hex) for n in range(students)]
         for person in self._everybody:
             if dice.random() < 0.75:
@@ -82,6 +87,7 @@ class People:
         """What so many waking minutes bring."""
         for deed, rate in (
             (self._somebody_buys, BUYS),
+            (self._somebody_learns, LEARNS),
             (self._somebody_cancels, CANCELS),
             (self._somebody_moves, MOVES),
             (self._the_office_refunds, REFUNDS),
@@ -119,6 +125,11 @@ class People:
         wanted = [session for _ in range(self._dice.choice([1, 1, 2])) for session in self._choice()]
         if wanted:
             self._chooses(person, wanted)
+
+    def _somebody_learns(self) -> None:
+        person = self._dice.choice(self._everybody)
+        self._recognise(person)
+        self._learners.buys(person.buyer, person.email)
 
     def _chooses(self, person: Person, wanted: list[WantedSession]) -> None:
         add_items(database.connection(), person.buyer, lambda: person.buyer, wanted, self._now)
@@ -198,6 +209,9 @@ class People:
         self._chooses(person, wanted)
 
     def _pays(self, person: Person, started: CheckoutStarted) -> None:
+        self._pays_for("tutoring", person.buyer, started)
+
+    def _pays_for(self, product: Product, buyer: Buyer, started: CheckoutStarted) -> None:
         intent_id = str(started.payment_intent_id)
         card = self._dice.choices(
             ["pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"], [87, 10, 3]
@@ -219,9 +233,9 @@ class People:
                 database.connection(),
                 stripe_payments(),
                 SHOP,
-                "tutoring",
+                product,
                 started.checkout_id,
-                [person.buyer],
+                [buyer],
                 started.client_secret,
                 self._now,
             )
