@@ -6,6 +6,7 @@ import pytest
 from psycopg import Rollback
 
 from tests.support.audit import ALL_FINDINGS, audit, closing_audit
+from tests.support.dojo import Dojo
 from tests.support.guest import Guest
 from tests.support.world import World, toronto, wanted
 
@@ -166,8 +167,54 @@ ALSO_SPOILED = {
 }
 
 
+SPOILED_ACCESS = {
+    "two enrolments of one person in one training at one time": """
+        ALTER TABLE enrolments DROP CONSTRAINT enrolments_one_at_a_time;
+        INSERT INTO enrolments (id, user_id, training_id, source, starts_at, expires_at, created_at)
+        SELECT gen_random_uuid(), user_id, training_id, 'grant', starts_at, expires_at, created_at FROM enrolments
+    """,
+    "an enrolment that is not what was paid for": """
+        UPDATE enrolments SET training_id = (SELECT id FROM trainings WHERE slug = 'placements')
+    """,
+    "a training twice in one cart": """
+        DROP INDEX cart_trainings_once;
+        INSERT INTO cart_trainings (id, cart_id, training_id, shown_cad, created_at)
+        SELECT gen_random_uuid(), cart_id, training_id, shown_cad, created_at
+          FROM cart_trainings WHERE removed_at IS NULL
+    """,
+}
+
+ACCESS_TOO = {
+    "an item that is neither booked nor given back": "DELETE FROM enrolments",
+    "a line without its other half, or a session without its tutor's pay": """
+        SET CONSTRAINTS ALL IMMEDIATE;
+        ALTER TABLE enrolments DROP CONSTRAINT enrolments_line;
+        DELETE FROM access_items
+    """,
+    "charges and credits used that are not bookings, refunds and credits given back": "DELETE FROM enrolments",
+    "a booked order with a coupon and no redemption, or the reverse": "DELETE FROM coupon_redemptions",
+}
+
+
 def test_each_finding_has_been_spoiled() -> None:
-    assert SPOILED.keys() == ALL_FINDINGS.keys()
+    assert SPOILED.keys() | SPOILED_ACCESS.keys() == ALL_FINDINGS.keys()
+
+
+def test_what_was_spoiled_of_access_is_found(world: World) -> None:
+    dojo = Dojo(world)
+    dojo.training("placements", "Placements", "59.99")
+    dojo.coupon("DOJO10", "percent", "10")
+    dojo.buyer().chooses(dojo.ccvm).uses_coupon("DOJO10").starts().pays()
+    assert [answer.status for answer in world.webhooks()] == [200]
+    dojo.buyer("lea@exemple.ca").chooses(dojo.ccvm)
+
+    for finding, sabotage in [*SPOILED_ACCESS.items(), *ACCESS_TOO.items()]:
+        assert closing_audit(world.connection, world.stripe, world.clock()) == []
+        with world.connection.transaction():
+            world.connection.execute(sabotage)
+            findings = closing_audit(world.connection, world.stripe, world.clock())
+            assert [found for found in findings if found.startswith(finding)], (finding, findings)
+            raise Rollback
 
 
 def test_what_was_spoiled_is_found(books: World) -> None:

@@ -27,6 +27,8 @@ ONLY_HERE: Mapping[str, str] = {
         SELECT users.id FROM users
          WHERE role = 'student' AND password_hash IS NOT NULL
            AND NOT EXISTS (SELECT FROM outbox WHERE dedupe_key = 'signup:' || users.id)
+           AND NOT EXISTS (SELECT FROM checkouts -- Le Dojo tells of the account with the sale
+                            WHERE user_id = users.id AND account_created AND product = 'training')
     """,
 }
 """Where nobody signs in, and every account was made by buying."""
