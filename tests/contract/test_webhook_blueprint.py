@@ -9,7 +9,8 @@ import pytest
 from adapters.make import headers_of
 from domain.webhooks.delivery import Delivery
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events.samples import NOW, sample
+from domain.webhooks.events.cast import NOW
+from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
 from local.webhook_docs.blueprint import SECRET as PLACEHOLDER
 from tests.contract.make_scenario import Scenario

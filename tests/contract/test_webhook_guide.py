@@ -11,7 +11,8 @@ import pytest
 
 from domain.clock import on_toronto_clock
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events.samples import NOW, PAYLOADS, sample
+from domain.webhooks.events.cast import NOW
+from domain.webhooks.events.samples import PAYLOADS, sample
 from domain.webhooks.signature import sign
 from local.webhook_docs import blueprint as made
 from local.webhook_docs import texts

@@ -14,7 +14,7 @@ from adapters.make import MakeReceiver, make_receiver
 from adapters.make_routes import routes
 from domain.webhooks import replay
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events import broken_promises_of, samples
+from domain.webhooks.events import broken_promises_of, cast, samples
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.retention import delete_attempts, delete_rows, delete_unrecorded, forget_bodies
 from local import deliveries as command
@@ -733,7 +733,7 @@ def test_events_are_found_by_whom_and_which_order_they_are_about_when_their_bodi
         )
     delivering.connection.execute("UPDATE outbox SET status = 'cancelled', body = NULL")
 
-    of_zoe = does(admin, "GET", "deliveries", query={"user_id": str(samples.ZOE.id), "limit": "100"})["items"]
+    of_zoe = does(admin, "GET", "deliveries", query={"user_id": str(cast.ZOE.id), "limit": "100"})["items"]
     assert {one["type"] for one in of_zoe} == {
         name for name in EVENTS if not name.startswith(("course.", "tutor."))
     }

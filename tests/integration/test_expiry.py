@@ -11,7 +11,7 @@ from adapters.make import MakeReceiver
 from domain.errors import Refused
 from domain.webhooks import replay
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events import samples
+from domain.webhooks.events import cast, samples
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.reasons import EXPIRED
 from domain.webhooks.relay import end_what_expired
@@ -140,7 +140,7 @@ def test_only_reminders_and_resets_expire(delivering: Delivering) -> None:
     )
     assert expiring == {
         "appointment.reminder": samples.FIRST,
-        "password.reset_requested": samples.NOW + timedelta(hours=1),
+        "password.reset_requested": cast.NOW + timedelta(hours=1),
     }
     assert {event.name for event in EVENTS.values() if event.carries_secret} <= expiring.keys()
 
