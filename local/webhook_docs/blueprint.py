@@ -12,6 +12,7 @@ from typing import Any
 from domain.product import Product
 from domain.webhooks.envelopes import Envelope
 from domain.webhooks.event_types import ENVELOPES, EVENTS
+from domain.webhooks.events import PAYLOADS
 from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
 
@@ -152,7 +153,7 @@ def _trunk(y: int, envelope: Envelope) -> list[Module]:
 def _routes(product: Product, envelope: Envelope) -> Iterator[list[Module]]:
     """The routes of each type, the guide's example first, then the one of a type that this blueprint does not know."""
     number = FIRST_OF_ROUTES
-    types = [event.name for event in EVENTS.values() if event.product == product]
+    types = [event_type for event_type in PAYLOADS if EVENTS[event_type].product == product]
     written = [(event_type, told) for event_type in types for told in texts.routes(event_type)]
     written.sort(key=lambda route: not any("each" in told for told in texts.routes(route[0])))
     for place, (event_type, told) in enumerate(written):
