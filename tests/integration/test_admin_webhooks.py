@@ -518,6 +518,7 @@ def test_every_address_is_shown_before_anything_was_sent(
         "RATING": "via_booking",
         "TICKET": "via_booking",
         "ADMIN": "via_booking",
+        "DOJO_PAYMENTS": "missing",
     }
     assert {one["state"] for one in items} == {"active"}
     assert [one["explanation"] for one in items if one["name"] == "SIGNUP"] == [

@@ -146,8 +146,10 @@ def test_only_reminders_and_resets_expire(delivering: Delivering) -> None:
 
 
 def test_what_was_recorded_before_expires_too(delivering: Delivering) -> None:
-    """The migration reads when from the bodies that wait, and whom they are about."""
+    """The migration reads when from the bodies that wait, and whom they are about: 4AS's, there were no others."""
     for payload in samples.PAYLOADS.values():
+        if EVENTS[payload.type].product == "training":
+            continue
         record_facts(delivering.connection, [payload], "dev", START)
     columns = "type, expires_at, about_user, about_order"
     fresh = delivering.rows(columns)

@@ -36,7 +36,7 @@ PAYMENTS: Sequence[Payload] = (
     PaymentSuccess(
         payment_intent_id=INTENT,
         order_id=ORDER,
-        order_number="DOJO-2026-000042",
+        order_number="DOJO-000042",
         user_id=ZOE.id,
         email=ZOE.email,
         first_name=ZOE.first_name,
@@ -70,7 +70,7 @@ PAYMENTS: Sequence[Payload] = (
     PaymentRefunded(
         payment_intent_id=INTENT,
         order_id=ORDER,
-        order_number="DOJO-2026-000042",
+        order_number="DOJO-000042",
         user_id=ZOE.id,
         email=ZOE.email,
         first_name=ZOE.first_name,
