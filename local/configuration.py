@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
+from domain.webhooks.event_types import secret_setting, url_setting
 from local.cloudformation import REGION
 
 # What signs events of each kind, by the setting that says where they go.
@@ -23,6 +24,7 @@ _AREAS = (
     "RATING",
     "TICKET",
     "ADMIN",
+    "DOJO_PAYMENTS",
 )
 
 PARAMETERS = {
@@ -85,7 +87,7 @@ class Configuration:
     @property
     def make_signing_secrets(self) -> dict[str, str]:
         """The secret that signs what is posted to each of Make's addresses, by the setting of the address."""
-        return {f"MAKE_{area}_WEBHOOK_URL": secret for area, secret in self.make_secrets.items()}
+        return {url_setting(area): secret for area, secret in self.make_secrets.items()}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,8 +100,8 @@ class Configuration:
             "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
             "MAKE_WEBHOOK_API_KEY": self.make_api_key,
             "WEBHOOK_PRIVATE_HOSTS": "127.0.0.1",
-            **{f"MAKE_{area}_WEBHOOK_URL": f"{self.make_inbox}/{area.lower()}" for area in _AREAS},
-            **{f"MAKE_{area}_WEBHOOK_SECRET": secret for area, secret in self.make_secrets.items()},
+            **{url_setting(area): f"{self.make_inbox}/{area.lower()}" for area in _AREAS},
+            **{secret_setting(area): secret for area, secret in self.make_secrets.items()},
             "AWS_ENDPOINT_URL": self.aws_endpoint,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",

@@ -1,4 +1,4 @@
-"""docs/webhooks/blueprint.json: a scenario to import into Make.com, with a route for every event.
+"""docs/webhooks/blueprint.json and its twin of Le Dojo: scenarios to import into Make.com, a route for every event.
 
 Only what Make asks of a hand-written blueprint: modules, mappings, filters and where they stand on the canvas. The
 webhook, the data store and the secret belong to an account, so the person who imports it chooses them. The guide shows
@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from domain.product import Product
+from domain.webhooks.envelopes import Envelope
+from domain.webhooks.event_types import ENVELOPES, EVENTS
 from domain.webhooks.events import PAYLOADS
 from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
@@ -49,22 +52,25 @@ SETTINGS = {
 """One event at a time, what failed is kept, what was processed is not."""
 STEP = 300
 
+NAMES: Mapping[Product, str] = {"tutoring": "4AS", "training": "Le Dojo Financier"}
+
 type Module = dict[str, Any]
 type Condition = dict[str, str]
 type Filter = tuple[str, Sequence[Sequence[Condition]]]
 """Its name, and lists of conditions: all of one list must hold."""
 
 
-def blueprint() -> dict[str, Any]:
+def blueprint(product: Product) -> dict[str, Any]:
     """The scenario: verify, read, filter, deduplicate, then routes for each type of event and one for the unknown."""
-    routes = list(_routes())
+    envelope = ENVELOPES[product]
+    routes = list(_routes(product, envelope))
     middle = STEP * (len(routes) - 1) // 2
     return {
-        "name": "4AS - réception des événements",
+        "name": f"{NAMES[product]} - réception des événements",
         "description": "Vérifie la signature, écarte les doublons et aiguille chaque type d’événement. "
         "Importé dans aucun compte Make à ce jour : suivre le guide, section « Importer le plan tout fait ».",
         "flow": [
-            *_trunk(middle),
+            *_trunk(middle, envelope),
             _module(ROUTER, "builtin:BasicRouter", "Aiguiller par type", 6, middle, mapper=None)
             | {"routes": [{"flow": route} for route in routes]},
         ],
@@ -77,7 +83,7 @@ def blueprint() -> dict[str, Any]:
     }
 
 
-def _trunk(y: int) -> list[Module]:
+def _trunk(y: int, envelope: Envelope) -> list[Module]:
     """What every event goes through, from the webhook to the router."""
     variables = [{"name": name, "value": value} for name, value in VARIABLES.items()]
     return [
@@ -116,7 +122,7 @@ def _trunk(y: int) -> list[Module]:
             "Déjà vu ?",
             4,
             y,
-            mapper={"key": "{{4.event_id}}"},
+            mapper={"key": f"{{{{4.{envelope.id_key}}}}}"},
             only=("Le bon environnement", [[_when("{{4.environment}}", "text:equal", "prod")]]),
         ),
         _module(
@@ -126,8 +132,8 @@ def _trunk(y: int) -> list[Module]:
             5,
             y,
             mapper={
-                "key": "{{4.event_id}}",
-                "data": {"type": "{{4.type}}", "recu_le": "{{now}}"},
+                "key": f"{{{{4.{envelope.id_key}}}}}",
+                "data": {"type": _type(envelope), "recu_le": "{{now}}"},
                 "overwrite": True,
             },
             only=(
@@ -144,33 +150,34 @@ def _trunk(y: int) -> list[Module]:
     ]
 
 
-def _routes() -> Iterator[list[Module]]:
+def _routes(product: Product, envelope: Envelope) -> Iterator[list[Module]]:
     """The routes of each type, the guide's example first, then the one of a type that this blueprint does not know."""
     number = FIRST_OF_ROUTES
-    written = [(event_type, told) for event_type in PAYLOADS for told in texts.routes(event_type)]
+    types = [event_type for event_type in PAYLOADS if EVENTS[event_type].product == product]
+    written = [(event_type, told) for event_type in types for told in texts.routes(event_type)]
     written.sort(key=lambda route: not any("each" in told for told in texts.routes(route[0])))
     for place, (event_type, told) in enumerate(written):
-        route = _route(event_type, told, number, place * STEP)
+        route = _route(event_type, envelope, told, number, place * STEP)
         number += len(route)
         yield route
-    unknown = [_when("{{4.type}}", "text:notequal", event_type) for event_type in PAYLOADS]
+    unknown = [_when(_type(envelope), "text:notequal", event_type) for event_type in types]
     only = ("Aucun des types connus", [unknown])
-    yield [_line(number, "Type inconnu : {{4.type}}", 7, len(written) * STEP, only)]
+    yield [_line(number, f"Type inconnu : {_type(envelope)}", 7, len(written) * STEP, only)]
 
 
-def _route(event_type: str, told: Mapping[str, Any], number: int, y: int) -> list[Module]:
+def _route(event_type: str, envelope: Envelope, told: Mapping[str, Any], number: int, y: int) -> list[Module]:
     """The modules of one route, the first of which has the filter. What may expire is looked at once more."""
-    conditions = [_when("{{4.type}}", "text:equal", event_type)]
+    own = f"4.{envelope.inside}" if envelope.inside else "4"
+    conditions = [_when(_type(envelope), "text:equal", event_type)]
     conditions += [
-        _when(f"{{{{4.payload.{field}}}}}", "text:equal", value)
-        for field, value in told.get("only", {}).items()
+        _when(f"{{{{{own}.{field}}}}}", "text:equal", value) for field, value in told.get("only", {}).items()
     ]
-    if "expires_at" in sample(event_type)["payload"]:
+    if "expires_at" in envelope.payload_of(sample(event_type)):
         conditions.append(_when(STILL_USEFUL, "date:greater", "{{now}}"))
     only = (", ".join((event_type, told["to"])) if "to" in told else event_type, [conditions])
     if "each" not in told:
-        return [_line(number, _mapped(told["line"], "4.payload"), 7, y, only)]
-    array = {"array": f"{{{{4.payload.{told['each']}}}}}"}
+        return [_line(number, _mapped(told["line"], own), 7, y, only)]
+    array = {"array": f"{{{{{own}.{told['each']}}}}}"}
     return [
         _module(number, "builtin:BasicFeeder", "Une par une", 7, y, mapper=array, only=only),
         _line(number + 1, _mapped(told["line"], str(number)), 8, y),
@@ -185,6 +192,10 @@ def _line(number: int, text: str, step: int, y: int, only: Filter | None = None)
     return _module(
         number, "util:ComposeTransformer", "Ligne à envoyer", step, y, mapper={"value": text}, only=only
     )
+
+
+def _type(envelope: Envelope) -> str:
+    return f"{{{{4.{envelope.type_key}}}}}"
 
 
 def _mapped(line: str, source: str) -> str:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from domain.webhooks.event_types import EVENTS, FALLBACK, EventType
+from domain.webhooks.envelopes import Envelope
+from domain.webhooks.event_types import EVENTS, FALLBACK, EventType, url_setting
 from domain.webhooks.events import PAYLOADS, samples
 from domain.webhooks.events.samples import sample
 from local.webhook_docs import texts
@@ -26,6 +27,7 @@ KINDS = {
 }
 OBJECTS = {
     "order": "commande",
+    "checkout": "paiement",
     "appointment": "séance",
     "message": "message",
     "rating": "évaluation",
@@ -40,7 +42,11 @@ LISTS = {"UUID": "liste d’UUID", "texte": "liste de textes", "objet": "liste d
 
 def documents() -> dict[str, str]:
     """Every generated file by its path under docs/webhooks."""
-    files = {"README.md": index(), "blueprint.json": _written(blueprint())}
+    files = {
+        "README.md": index(),
+        "blueprint.json": _written(blueprint("tutoring")),
+        "blueprint-dojo.json": _written(blueprint("training")),
+    }
     for event_type in PAYLOADS:
         files[f"{event_type}.md"] = page(event_type)
         files[f"schemas/{event_type}.json"] = _written(schema(event_type))
@@ -63,16 +69,18 @@ def index() -> str:
     addresses = [
         (
             f"`{_address(event)}`",
+            f"`{event.endpoint}`",
             ", ".join(f"`{other.name}`" for other in EVENTS.values() if other.endpoint == event.endpoint),
-            f"`MAKE_{FALLBACK}_WEBHOOK_URL`" if event.falls_back else "ne part pas",
+            f"`{url_setting(FALLBACK)}`" if event.falls_back else "ne part pas",
         )
         for event in areas.values()
     ]
     return texts.guide(
         {
             "events": _table(("Événement", "Ce qu’il dit", "Adresse", "`sequence` numérote"), events),
-            "envelope": _fields(_envelope()),
-            "addresses": _table(("Adresse", "Événements", "Sans adresse"), addresses),
+            "envelope": _fields(_envelope("signup")),
+            "dojo": _fields(_envelope("payment.success")),
+            "addresses": _table(("Adresse", "Domaine", "Événements", "Sans adresse"), addresses),
         }
     )
 
@@ -92,14 +100,9 @@ def page(event_type: str) -> str:
             f"## Quand il est envoyé\n\n{told['when']}",
             f"## Ce qu’il remplace\n\n{told['replaces']}",
             f"## Dans le scénario\n\n{told['advice']}",
-            "Avant tout : [vérifier la signature](README.md#vérifier-la-signature), "
-            "[dédoublonner](README.md#dédoublonner) par `event_id`, puis [aiguiller par "
-            "`type`](README.md#aiguiller-par-type). Le [plan à importer](README.md#importer-le-plan-tout-fait) "
-            "le fait déjà.",
-            "## Champs de `payload`\n\n"
-            "Toutes les clés sont toujours présentes. L’enveloppe est décrite dans le "
-            "[guide](README.md#lenveloppe).",
-            _fields(whole["properties"]["payload"], whole["$defs"]),
+            _before_all(event.envelope),
+            _where_fields_are(event.envelope),
+            _fields(_own(whole, event.envelope), whole["$defs"]),
             f"## Exemple\n\n[samples/{event_type}.json](samples/{event_type}.json) — "
             f"schéma : [schemas/{event_type}.json](schemas/{event_type}.json)",
             f"```json\n{_written(sample(event_type)).strip()}\n```",
@@ -109,19 +112,51 @@ def page(event_type: str) -> str:
 
 
 def _address(event: EventType) -> str:
-    return f"MAKE_{event.endpoint}_WEBHOOK_URL"
+    return url_setting(event.endpoint)
+
+
+def _before_all(envelope: Envelope) -> str:
+    plan = "le-dojo-financier" if envelope.inside is None else "importer-le-plan-tout-fait"
+    return (
+        "Avant tout : [vérifier la signature](README.md#vérifier-la-signature), "
+        f"[dédoublonner](README.md#dédoublonner) par `{envelope.id_key}`, puis [aiguiller par "
+        f"`{envelope.type_key}`](README.md#aiguiller-par-type). Le [plan à importer](README.md#{plan}) "
+        "le fait déjà."
+    )
+
+
+def _where_fields_are(envelope: Envelope) -> str:
+    if envelope.inside is None:
+        return (
+            "## Champs de l’événement\n\n"
+            "Toutes les clés sont toujours présentes, à côté de celles de l’enveloppe, que décrit le "
+            "[guide](README.md#le-dojo-financier)."
+        )
+    return (
+        f"## Champs de `{envelope.inside}`\n\n"
+        "Toutes les clés sont toujours présentes. L’enveloppe est décrite dans le "
+        "[guide](README.md#lenveloppe)."
+    )
+
+
+def _own(whole: Mapping[str, Any], envelope: Envelope) -> Mapping[str, Any]:
+    """Of an event's schema, the object with the fields that other events do not have."""
+    if envelope.inside:
+        own: Mapping[str, Any] = whole["properties"][envelope.inside]
+        return own
+    return {"properties": envelope.payload_of(whole["properties"])}
 
 
 def _numbered(event_type: str) -> str:
     """The object whose events `sequence` numbers together, and the field that is its id."""
     kind, _, identifier = samples.PAYLOADS[event_type].ordering_key.partition(":")
-    payload = sample(event_type)["payload"]
+    payload = EVENTS[event_type].envelope.payload_of(sample(event_type))
     return f"{OBJECTS[kind]}, `{next(name for name, value in payload.items() if value == identifier)}`"
 
 
 def _without_address(event: EventType) -> str:
     if event.falls_back:
-        return f"va à `MAKE_{FALLBACK}_WEBHOOK_URL`"
+        return f"va à `{url_setting(FALLBACK)}`"
     return "ne part pas, et se renvoie une fois qu’elle est configurée"
 
 
@@ -131,12 +166,15 @@ def _kept(event: EventType) -> str:
     return "contenu gardé 90 jours" if event.body_outlives_delivery else "contenu effacé aussitôt"
 
 
-def _envelope() -> dict[str, Any]:
-    """The envelope alone, as it is for every event."""
-    whole = schema(next(iter(PAYLOADS)))
+def _envelope(event_type: str) -> dict[str, Any]:
+    """The envelope alone, as it is for every event of the same product."""
+    whole = schema(event_type)
+    envelope = EVENTS[event_type].envelope
+    own = set() if envelope.inside else set(envelope.payload_of(whole["properties"]))
     properties = {
         name: {key: value for key, value in field.items() if key not in ("const", "properties")}
         for name, field in whole["properties"].items()
+        if name not in own
     }
     return {"properties": properties, "$defs": whole["$defs"]}
 

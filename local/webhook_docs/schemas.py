@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from domain.webhooks.events import PAYLOADS, Envelope
+from domain.webhooks.event_types import EVENTS
+from domain.webhooks.events import PAYLOADS, FlatEnvelope, NestedEnvelope
 from domain.webhooks.events.base import EventSchema
 from local.webhook_docs.texts import meaning
 
@@ -11,12 +12,19 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def schema(event_type: str) -> dict[str, Any]:
     """What the body of that event is, whole."""
+    kind = EVENTS[event_type].envelope
     payload = PAYLOADS[event_type].model_json_schema(mode="serialization", schema_generator=EventSchema)
-    envelope = Envelope.model_json_schema(mode="serialization", schema_generator=EventSchema)
+    model = NestedEnvelope if kind.inside else FlatEnvelope
+    envelope = model.model_json_schema(mode="serialization", schema_generator=EventSchema)
     definitions = payload.pop("$defs", {}) | {
         name: part for name, part in envelope["$defs"].items() if name != "Payload"
     }
-    envelope["properties"] |= {"type": {"type": "string", "const": event_type}, "payload": payload}
+    envelope["properties"][kind.type_key] = {"type": "string", "const": event_type}
+    if kind.inside:
+        envelope["properties"][kind.inside] = payload
+    else:
+        envelope["properties"] |= payload["properties"]
+        envelope["required"] += payload["required"]
     whole = {
         "$schema": DIALECT,
         "$id": f"urn:4as:webhooks:{event_type}:1",

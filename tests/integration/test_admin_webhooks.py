@@ -13,8 +13,8 @@ import pytest
 from adapters.make import MakeReceiver, make_receiver
 from adapters.make_routes import routes
 from domain.webhooks import replay
-from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events import broken_promises_of, samples
+from domain.webhooks.event_types import EVENTS, secret_setting, url_setting
+from domain.webhooks.events import broken_promises_of, cast, samples
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.retention import delete_attempts, delete_rows, delete_unrecorded, forget_bodies
 from local import deliveries as command
@@ -518,6 +518,7 @@ def test_every_address_is_shown_before_anything_was_sent(
         "RATING": "via_booking",
         "TICKET": "via_booking",
         "ADMIN": "via_booking",
+        "DOJO_PAYMENTS": "missing",
     }
     assert {one["state"] for one in items} == {"active"}
     assert [one["explanation"] for one in items if one["name"] == "SIGNUP"] == [
@@ -699,20 +700,20 @@ def test_what_is_with_make_when_it_is_given_up_is_not_tried_again_unless_make_ta
 def test_the_sample_of_any_event_can_be_sent(
     delivering: Delivering, admin: Browser, event_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    area = EVENTS[event_type].endpoint
-    monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_URL", f"{delivering.make.url}/essai")
-    monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_SECRET", SECRET)
+    area, envelope = EVENTS[event_type].endpoint, EVENTS[event_type].envelope
+    monkeypatch.setenv(url_setting(area), f"{delivering.make.url}/essai")
+    monkeypatch.setenv(secret_setting(area), SECRET)
 
     assert does(admin, "POST", f"endpoints/{area}/test", {"type": event_type})["received"] is True
 
     (sent,) = delivering.make.posted
     event = json.loads(sent.body)
-    assert (event["type"], sent.headers["x-4as-event-type"], event["environment"]) == (
+    assert (event[envelope.type_key], sent.headers["x-4as-event-type"], event["environment"]) == (
         event_type,
         event_type,
         "dev",
     )
-    assert event["event_id"] == sent.headers["webhook-id"]
+    assert event[envelope.id_key] == sent.headers["webhook-id"]
     assert broken_promises_of(event_type, sent.body) == []
     assert delivering.count("outbox") == 0
 
@@ -733,7 +734,7 @@ def test_events_are_found_by_whom_and_which_order_they_are_about_when_their_bodi
         )
     delivering.connection.execute("UPDATE outbox SET status = 'cancelled', body = NULL")
 
-    of_zoe = does(admin, "GET", "deliveries", query={"user_id": str(samples.ZOE.id), "limit": "100"})["items"]
+    of_zoe = does(admin, "GET", "deliveries", query={"user_id": str(cast.ZOE.id), "limit": "100"})["items"]
     assert {one["type"] for one in of_zoe} == {
         name for name in EVENTS if not name.startswith(("course.", "tutor."))
     }

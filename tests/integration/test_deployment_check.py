@@ -32,6 +32,8 @@ COMPLETE = (
     | STRIPE
     | {f"MAKE_{area}_WEBHOOK_URL": f"https://hook.eu1.make.com/jeton-{area}" for area in REQUIRED}
     | {f"MAKE_{area}_WEBHOOK_SECRET": SECRET for area in REQUIRED}
+    | {"MAKE_WEBHOOK_PAYMENTS_URL": "https://hook.eu1.make.com/jeton-DOJO"}
+    | {"MAKE_WEBHOOK_PAYMENTS_SECRET": SECRET}
 )
 
 
@@ -117,6 +119,13 @@ def test_stripe_s_keys_are_filled_in(name: str, value: str) -> None:
 @pytest.mark.parametrize("area", REQUIRED)
 def test_each_of_the_four_urls_is_required(area: str) -> None:
     assert faults_of(**{f"MAKE_{area}_WEBHOOK_URL": ""}) == [f"MAKE_{area}_WEBHOOK_URL: is required"]
+
+
+def test_so_is_le_dojo_s_by_its_own_name_and_with_a_secret_of_its_own() -> None:
+    assert faults_of(MAKE_WEBHOOK_PAYMENTS_URL="") == ["MAKE_WEBHOOK_PAYMENTS_URL: is required"]
+    assert faults_of(MAKE_WEBHOOK_PAYMENTS_SECRET="") == [
+        "MAKE_WEBHOOK_PAYMENTS_URL: the signing secret is missing"
+    ]
 
 
 def test_a_url_that_falls_back_is_not_required_but_must_be_one() -> None:
@@ -208,6 +217,7 @@ def test_a_container_says_once_where_events_go_by_host_alone(
         "BOOKING": "hook.eu1.make.com",
         "CANCELLATION": "hook.eu1.make.com",
         "MESSAGE": "none",
+        "DOJO_PAYMENTS": "hook.eu1.make.com",
         "TICKET": "the URL lacks its https:// or its host",
         **dict.fromkeys(("RESCHEDULE", "COMPLETION", "REMINDER", "REFUND", "RATING", "ADMIN"), "via BOOKING"),
     }

@@ -11,7 +11,7 @@ from adapters.make import MakeReceiver
 from domain.errors import Refused
 from domain.webhooks import replay
 from domain.webhooks.event_types import EVENTS
-from domain.webhooks.events import samples
+from domain.webhooks.events import cast, samples
 from domain.webhooks.outbox import record_facts
 from domain.webhooks.reasons import EXPIRED
 from domain.webhooks.relay import end_what_expired
@@ -140,14 +140,16 @@ def test_only_reminders_and_resets_expire(delivering: Delivering) -> None:
     )
     assert expiring == {
         "appointment.reminder": samples.FIRST,
-        "password.reset_requested": samples.NOW + timedelta(hours=1),
+        "password.reset_requested": cast.NOW + timedelta(hours=1),
     }
     assert {event.name for event in EVENTS.values() if event.carries_secret} <= expiring.keys()
 
 
 def test_what_was_recorded_before_expires_too(delivering: Delivering) -> None:
-    """The migration reads when from the bodies that wait, and whom they are about."""
+    """The migration reads when from the bodies that wait, and whom they are about: 4AS's, there were no others."""
     for payload in samples.PAYLOADS.values():
+        if EVENTS[payload.type].product == "training":
+            continue
         record_facts(delivering.connection, [payload], "dev", START)
     columns = "type, expires_at, about_user, about_order"
     fresh = delivering.rows(columns)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from domain.webhooks.events import Envelope, Payload, TicketCreated, TicketMessageAdded
+from domain.webhooks.events import NestedEnvelope, Payload, TicketCreated, TicketMessageAdded
 from domain.webhooks.outbox import record_facts
 from tests.conftest import Database
 from tests.support.documented import assert_told_as_documented
@@ -78,7 +78,7 @@ def test_the_body_is_the_envelope_in_compact_utf_8(connection: psycopg.Connectio
 
     (row,) = connection.execute("SELECT event_id, type, sequence, body FROM outbox").fetchall()
     event_id, event_type, sequence, body = row
-    envelope = Envelope.model_construct(
+    envelope = NestedEnvelope.model_construct(
         type="ticket.created",
         event_id=event_id,
         sent_at=NOW,

@@ -25,8 +25,13 @@ def sample(event_type: str) -> dict[str, Any]:
 def broken_promises(event: dict[str, Any]) -> list[str]:
     """Where an event differs from the committed schema of its type."""
     return [
-        f"{fault.instance_path}: {fault.message}" for fault in _validator(event["type"]).iter_errors(event)
+        f"{fault.instance_path}: {fault.message}" for fault in _validator(type_of(event)).iter_errors(event)
     ]
+
+
+def type_of(event: dict[str, Any]) -> str:
+    """What an event is, by the name that its product's envelope gives to it."""
+    return str(event["type"] if "type" in event else event["eventType"])
 
 
 def assert_told_as_documented(connection: Connection[Any]) -> None:
@@ -34,7 +39,7 @@ def assert_told_as_documented(connection: Connection[Any]) -> None:
     for (body,) in connection.execute("SELECT body FROM outbox WHERE body IS NOT NULL").fetchall():
         event = json.loads(body)
         broken = broken_promises(event)
-        assert not broken, f"{event['type']}: {broken}"
+        assert not broken, f"{type_of(event)}: {broken}"
 
 
 @cache

@@ -12,7 +12,7 @@ from adapters.make_routes import events_per_second, has_url, route, url_of
 from adapters.posting import Misconfigured, Poster, checked_address, split
 from adapters.settings import optional_setting
 from domain.webhooks.delivery import Delivery, Failure, Route
-from domain.webhooks.event_types import EVENTS, FALLBACK
+from domain.webhooks.event_types import EVENTS, FALLBACK, secret_setting, url_setting
 from domain.webhooks.signature import sign
 
 TOTAL_TIMEOUT_SECONDS = 15.0
@@ -82,7 +82,7 @@ def _host(area: str) -> str:
 
 def faults(now: datetime) -> list[str]:
     """What would keep events from leaving, each beside the setting's name: for the check before a deployment (c.2)."""
-    return [f"MAKE_{area}_WEBHOOK_URL: {fault}" for area in REQUIRED if (fault := _fault(area, now))]
+    return [f"{url_setting(area)}: {fault}" for area in REQUIRED if (fault := _fault(area, now))]
 
 
 def _fault(area: str, now: datetime) -> str | None:
@@ -103,7 +103,7 @@ def signing_secrets(area: str, now: datetime) -> list[str]:
 
     Raises Misconfigured when there is none: nothing leaves unsigned.
     """
-    name = f"MAKE_{area}_WEBHOOK_SECRET"
+    name = secret_setting(area)
     if not (current := optional_setting(name)):
         raise Misconfigured("the signing secret is missing")
     secrets = [current]

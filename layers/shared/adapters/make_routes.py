@@ -5,12 +5,12 @@ Loads nothing that posts: the relay needs no more than this.
 
 from adapters.settings import optional_setting
 from domain.webhooks.delivery import EndpointMissing, Route, Routes
-from domain.webhooks.event_types import AREAS, EVENTS, FALLBACK
+from domain.webhooks.event_types import AREAS, EVENTS, FALLBACK, url_setting
 
 
 def url_of(area: str) -> str:
     """The URL of an area, a secret; empty without one."""
-    return optional_setting(f"MAKE_{area}_WEBHOOK_URL")
+    return optional_setting(url_setting(area))
 
 
 def has_url(area: str) -> bool:

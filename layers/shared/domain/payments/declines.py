@@ -1,55 +1,56 @@
-"""Why a card was refused, in French (courses 3.7). What the payment service says itself is English, and never shown."""
+"""What a buyer reads when a payment failed: always French, never the payment service's own words."""
 
-from collections.abc import Mapping
+REFUSED = "Votre carte a été refusée. Veuillez essayer une autre carte."
+FUNDS = "Fonds insuffisants. Veuillez utiliser une autre carte."
+EXPIRED = "Votre carte a expiré. Veuillez utiliser une autre carte."
+SECURITY_CODE = "Le code de sécurité de votre carte est incorrect."
+PROCESSING = "Une erreur s'est produite lors du traitement de votre carte. Veuillez réessayer."
+NUMBER = "Le numéro de carte est invalide."
+EXPIRY_DATE = "La date d'expiration est invalide."
+AUTHENTICATION_ASKED = "Votre banque exige une authentification. Veuillez réessayer."
+AUTHENTICATION_FAILED = (
+    "L'authentification 3D Secure a échoué. Veuillez réessayer ou utiliser une autre carte."
+)
+LIMIT = "La limite de votre carte est atteinte. Veuillez utiliser une autre carte."
+NOT_FOR_THIS = "Cette carte n'accepte pas ce type d'achat."
+LATER = "Veuillez réessayer dans quelques instants."
 
-CARD_REFUSED = "Votre carte a été refusée. Veuillez essayer une autre carte."
-LIMIT_REACHED = "La limite de votre carte est atteinte. Veuillez utiliser une autre carte."
-NOT_SUPPORTED = "Cette carte n'accepte pas ce type d'achat."
-BAD_NUMBER = "Le numéro de carte est invalide."
-BAD_EXPIRY = "La date d'expiration est invalide."
-TRY_AGAIN = "Une erreur est survenue. Veuillez réessayer."
-CARD_ERROR = "Erreur de paiement. Veuillez réessayer."
-WRONG_DETAILS = "Les informations de paiement sont invalides. Veuillez vérifier et réessayer."
-
-MESSAGES: Mapping[str, str] = {
-    "card_declined": CARD_REFUSED,
-    "lost_card": CARD_REFUSED,
-    "stolen_card": CARD_REFUSED,
-    "fraudulent": CARD_REFUSED,
-    "pickup_card": CARD_REFUSED,
-    "do_not_honor": CARD_REFUSED,
-    "generic_decline": CARD_REFUSED,
-    "insufficient_funds": "Fonds insuffisants. Veuillez utiliser une autre carte.",
-    "expired_card": "Votre carte a expiré. Veuillez utiliser une autre carte.",
-    "incorrect_cvc": "Le code de sécurité de votre carte est incorrect.",
-    "invalid_cvc": "Le code de sécurité de votre carte est incorrect.",
-    "processing_error": ("Une erreur s'est produite lors du traitement de votre carte. Veuillez réessayer."),
-    "incorrect_number": BAD_NUMBER,
-    "invalid_number": BAD_NUMBER,
-    "invalid_expiry_month": BAD_EXPIRY,
-    "invalid_expiry_year": BAD_EXPIRY,
-    "authentication_required": "Votre banque exige une authentification. Veuillez réessayer.",
-    "payment_intent_authentication_failure": (
-        "L'authentification 3D Secure a échoué. Veuillez réessayer ou utiliser une autre carte."
+MESSAGES = {
+    **dict.fromkeys(
+        (
+            *("card_declined", "generic_decline", "do_not_honor"),
+            *("lost_card", "stolen_card", "pickup_card", "fraudulent"),
+        ),
+        REFUSED,
     ),
-    "card_velocity_exceeded": LIMIT_REACHED,
-    "withdrawal_count_limit_exceeded": LIMIT_REACHED,
-    "currency_not_supported": NOT_SUPPORTED,
-    "card_not_supported": NOT_SUPPORTED,
-    "try_again_later": "Veuillez réessayer dans quelques instants.",
+    "insufficient_funds": FUNDS,
+    "expired_card": EXPIRED,
+    **dict.fromkeys(("incorrect_cvc", "invalid_cvc"), SECURITY_CODE),
+    "processing_error": PROCESSING,
+    **dict.fromkeys(("incorrect_number", "invalid_number"), NUMBER),
+    **dict.fromkeys(("invalid_expiry_month", "invalid_expiry_year"), EXPIRY_DATE),
+    "authentication_required": AUTHENTICATION_ASKED,
+    "payment_intent_authentication_failure": AUTHENTICATION_FAILED,
+    **dict.fromkeys(("card_velocity_exceeded", "withdrawal_count_limit_exceeded"), LIMIT),
+    **dict.fromkeys(("currency_not_supported", "card_not_supported"), NOT_FOR_THIS),
+    "try_again_later": LATER,
 }
-"""By Stripe's `decline_code`, and by its `code`."""
+"""By `decline_code` or `code`. A lost, stolen or fraudulent card is refused like any other."""
+OF_TYPES = {
+    "validation_error": "Les informations de paiement sont invalides. Veuillez vérifier et réessayer.",
+    "card_error": "Erreur de paiement. Veuillez réessayer.",
+}
+OTHERWISE = "Une erreur est survenue. Veuillez réessayer."
 
-BY_TYPE: Mapping[str, str] = {"validation_error": WRONG_DETAILS, "card_error": CARD_ERROR}
-"""By the type of an error whose codes say nothing to us."""
 
+def declined_message(code: str | None, decline_code: str | None, type: str | None) -> str:
+    """The sentence for a failed payment (courses.md 3.7).
 
-def declined_message(code: str | None, decline_code: str | None = None, kind: str | None = None) -> str:
-    """The sentence for a refusal. The `decline_code` is the closer reason: insufficient funds come as `card_declined`.
-
-    A decline code that is not known here still says that the card was declined.
+    `decline_code` is the bank's reason and says more than `code`, the payment service's, which is often no more than
+    `card_declined`; `type` is what is left when neither is known. All three as a PaymentIntent's
+    `last_payment_error` has them.
     """
-    for known in (decline_code, code):
-        if known and known in MESSAGES:
-            return MESSAGES[known]
-    return BY_TYPE.get(kind or "", TRY_AGAIN)
+    for reason in (decline_code, code):
+        if reason in MESSAGES:
+            return MESSAGES[reason]
+    return OF_TYPES.get(type or "", OTHERWISE)

@@ -5,7 +5,6 @@ A fact is told once, ever: its `dedupe_key` is unique, and outlives its body; th
 who is recording another of the same aggregate.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
@@ -13,11 +12,9 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from domain.clock import utc_milliseconds
 from domain.ids import time_ordered_id
+from domain.webhooks.event_types import EVENTS
 from domain.webhooks.promises import BrokenPromise
-
-SCHEMA_VERSION = 1
 
 type Environment = Literal["prod", "staging", "dev"]
 
@@ -78,7 +75,8 @@ def _one_at_a_time(connection: Connection[Any], ordering_keys: set[str]) -> None
 def _insert(
     connection: Connection[Any], facts: Sequence[Fact], environment: Environment, now: datetime
 ) -> None:
-    """The body is frozen here, around the number that only the database knows."""
+    """The body is frozen here, its envelope that of its type, around the number that only the database knows."""
+    envelopes = [EVENTS[fact.type].envelope for fact in facts]
     ids = [f"evt_{time_ordered_id(now).hex}" for _ in facts]
     connection.execute(
         """
@@ -108,28 +106,15 @@ def _insert(
             "dedupe_key": [fact.dedupe_key for fact in facts],
             "ordering_key": [fact.ordering_key for fact in facts],
             "before": [
-                _before_sequence(fact, event_id, now) for fact, event_id in zip(facts, ids, strict=True)
+                envelope.before_sequence(fact.type, event_id, now)
+                for envelope, fact, event_id in zip(envelopes, facts, ids, strict=True)
             ],
-            "after": [_after_sequence(fact, environment) for fact in facts],
+            "after": [
+                envelope.after_sequence(environment, fact.model_dump_json())
+                for envelope, fact in zip(envelopes, facts, strict=True)
+            ],
             "expires_at": [fact.told_until for fact in facts],
             "about_user": [fact.about_user for fact in facts],
             "about_order": [fact.about_order for fact in facts],
         },
     )
-
-
-def _before_sequence(fact: Fact, event_id: str, now: datetime) -> bytes:
-    """The envelope (a.2) up to the number."""
-    written = utc_milliseconds(now)
-    head = {
-        "type": fact.type,
-        "event_id": event_id,
-        "sent_at": written,
-        "timestamp": written,
-        "schema_version": SCHEMA_VERSION,
-    }
-    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"sequence":'.encode()
-
-
-def _after_sequence(fact: Fact, environment: Environment) -> bytes:
-    return f',"environment":"{environment}","payload":{fact.model_dump_json()}}}'.encode()

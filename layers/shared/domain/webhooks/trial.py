@@ -14,6 +14,7 @@ from domain.errors import Refused
 from domain.ids import time_ordered_id
 from domain.webhooks import pace
 from domain.webhooks.delivery import Delivery, EndpointMissing, Failure, Receiver, Route
+from domain.webhooks.envelopes import Envelope
 from domain.webhooks.event_types import AREAS, EVENTS
 
 PING = "test.ping"
@@ -48,7 +49,7 @@ def send_test(
         {"type": event_type or PING},
         now,
     )
-    delivery = _example(event_type, there, environment, now)
+    delivery = _example(event_type, area, there, environment, now)
     wait(max(0.0, (departure - now).total_seconds()))
     now = max(now, departure)
     failure = receiver.post(delivery, now)
@@ -68,13 +69,17 @@ def _route(receiver: Receiver, area: str, event_type: str | None) -> Route:
         raise Refused("ENDPOINT_WITHOUT_URL") from missing
 
 
-def _example(event_type: str | None, there: Route, environment: str, now: datetime) -> Delivery:
+def _example(event_type: str | None, area: str, there: Route, environment: str, now: datetime) -> Delivery:
     """As it would arrive from here, about people who do not exist."""
     event_id = f"evt_{time_ordered_id(now).hex}"
-    body: dict[str, Any] = {"type": PING}
+    body: dict[str, Any] = {_envelope(area).type_key: PING}
     if event_type is not None:
         from domain.webhooks.events.samples import sample  # loads every payload
 
-        body = sample(event_type) | {"event_id": event_id, "environment": environment}
+        body = sample(event_type) | {_envelope(area).id_key: event_id, "environment": environment}
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return Delivery(event_id, str(body["type"]), text, 1, there.area, lane=there.lane)
+    return Delivery(event_id, event_type or PING, text, 1, there.area, lane=there.lane)
+
+
+def _envelope(area: str) -> Envelope:
+    return next(event.envelope for event in EVENTS.values() if event.endpoint == area)

@@ -20,6 +20,7 @@ from pydantic import (
     SerializeAsAny,
     WithJsonSchema,
 )
+from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -108,7 +109,7 @@ class Part(BaseModel):
 
 
 class Payload(Part):
-    """The object under `payload`. `type` names the event, one of `domain.webhooks.event_types.EVENTS`."""
+    """What an event says of its own. `type` names the event, one of `domain.webhooks.event_types.EVENTS`."""
 
     type: ClassVar[str]
 
@@ -158,14 +159,37 @@ class Contact(Part):
     phone: Phone | None
 
 
-class Envelope(Part):
-    """What is sent: `domain.webhooks.outbox` writes it once, when the fact is recorded."""
+EventId = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^evt_[0-9a-f]{32}$"})]
+Positive = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+Environment = Literal["prod", "staging", "dev"]
+
+
+class NestedEnvelope(Part):
+    """What is sent of 4AS: `domain.webhooks.envelopes` writes it once, when the fact is recorded."""
 
     type: str
-    event_id: Annotated[str, WithJsonSchema({"type": "string", "pattern": "^evt_[0-9a-f]{32}$"})]
+    event_id: EventId
     sent_at: Moment
     timestamp: Moment
-    schema_version: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
-    sequence: Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
-    environment: Literal["prod", "staging", "dev"]
+    schema_version: Positive
+    sequence: Positive
+    environment: Environment
     payload: SerializeAsAny[Payload]
+
+
+class CamelPart(Part):
+    """An object of Le Dojo's: camelCase on the wire, Python's names for whoever makes it."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=False, serialize_by_alias=True
+    )
+
+
+class FlatEnvelope(CamelPart):
+    """What is sent of Le Dojo, before the event's own fields."""
+
+    event_type: str
+    event_id: EventId
+    occurred_at: Moment
+    sequence: Positive
+    environment: Environment

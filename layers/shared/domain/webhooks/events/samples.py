@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-from domain.clock import utc_milliseconds
+from domain.webhooks.event_types import EVENTS
 from domain.webhooks.events import (
     AppointmentCompleted,
     AppointmentReminder,
@@ -15,7 +14,6 @@ from domain.webhooks.events import (
     BookingCancelled,
     BookingCreated,
     BookingRescheduled,
-    Contact,
     CourseCreated,
     CourseDeleted,
     CourseUpdated,
@@ -37,8 +35,9 @@ from domain.webhooks.events import (
     TutorUpdated,
     WeeklyHours,
 )
+from domain.webhooks.events.cast import NOW, ROY, ZOE, example_id
+from domain.webhooks.events.payment_samples import PAYMENTS
 
-NOW = datetime(2026, 12, 8, 17, tzinfo=UTC)
 FIRST = datetime(2026, 12, 10, 14, tzinfo=UTC)
 SECOND = datetime(2026, 12, 15, 21, 30, tzinfo=UTC)
 ELSEWHEN = datetime(2026, 12, 17, 21, 30, tzinfo=UTC)
@@ -49,14 +48,8 @@ COMPLETED = FIRST + SESSION + timedelta(minutes=10)
 RATED = COMPLETED + 2 * HOUR
 
 
-def _id(number: int) -> UUID:
-    return UUID(f"0194644a-2c00-4b1e-8f3a-{number:012x}")
-
-
-ZOE = Contact(id=_id(1), first_name="Zoé", last_name="Tremblay", email="zoe@exemple.ca", phone="+15145550123")
-ROY = Contact(id=_id(2), first_name="Hélène", last_name="Roy", email="helene.roy@exemple.ca", phone=None)
-ADMIN, ORDER, FRENCH, MATHS = _id(3), _id(4), _id(5), _id(6)
-LESSON, OTHER_LESSON, TICKET, RATING = _id(7), _id(8), _id(9), _id(10)
+ADMIN, ORDER, FRENCH, MATHS = example_id(3), example_id(4), example_id(5), example_id(6)
+LESSON, OTHER_LESSON, TICKET, RATING = example_id(7), example_id(8), example_id(9), example_id(10)
 
 _LESSON = {
     "appointment_id": LESSON,
@@ -192,7 +185,7 @@ _PAYLOADS: Sequence[Payload] = (
         duration_min=90,
         meeting_link=None,
         timestamp=NOW,
-        modification_id=_id(11),
+        modification_id=example_id(11),
     ),
     AppointmentCompleted(
         **_LESSON,
@@ -213,7 +206,7 @@ _PAYLOADS: Sequence[Payload] = (
         processed_by=ADMIN,
         affected_appointments=[OTHER_LESSON],
         timestamp=NOW + HOUR,
-        refund_id=_id(12),
+        refund_id=example_id(12),
         is_full_refund=False,
         student=ZOE,
         ordered_at=NOW,
@@ -233,7 +226,7 @@ _PAYLOADS: Sequence[Payload] = (
         ],
     ),
     MessageSent(
-        message_id=_id(13),
+        message_id=example_id(13),
         sender_id=ZOE.id,
         receiver_id=ROY.id,
         sender_name="Zoé Tremblay",
@@ -277,7 +270,7 @@ _PAYLOADS: Sequence[Payload] = (
     ),
     TicketMessageAdded(
         ticket_id=TICKET,
-        message_id=_id(14),
+        message_id=example_id(14),
         user_id=ADMIN,
         user_email="soutien@exemple.ca",
         user_first_name="Claire",
@@ -317,7 +310,7 @@ _PAYLOADS: Sequence[Payload] = (
         version=3,
     ),
     PasswordResetRequested(
-        request_id=_id(15),
+        request_id=example_id(15),
         user_id=ZOE.id,
         email=ZOE.email,
         first_name=ZOE.first_name,
@@ -346,6 +339,7 @@ _PAYLOADS: Sequence[Payload] = (
         timestamp=NOW,
         version=3,
     ),
+    *PAYMENTS,
 )
 
 PAYLOADS = {payload.type: payload for payload in _PAYLOADS}
@@ -362,28 +356,26 @@ SEQUENCES = {
     "tutor.updated": 2,
     "tutor.rate.updated": 3,
     "tutor.availability.updated": 4,
+    "payment.refunded": 2,
 }
 """What cannot be the first event of its order, rating, ticket, course or tutor."""
 
 
 def sample(event_type: str) -> dict[str, Any]:
     """The event as it arrives at Make.com."""
-    place = list(PAYLOADS).index(event_type)
-    payload = PAYLOADS[event_type]
-    return {
-        "type": event_type,
-        "event_id": f"evt_0194644a2c007b1e8f3a{place:012x}",
-        "sent_at": utc_milliseconds(_occurred(payload)),
-        "timestamp": utc_milliseconds(_occurred(payload)),
-        "schema_version": 1,
-        "sequence": SEQUENCES.get(event_type, 1),
-        "environment": "prod",
-        "payload": json.loads(payload.model_dump_json()),
-    }
+    place, payload = list(PAYLOADS).index(event_type), PAYLOADS[event_type]
+    envelope = EVENTS[event_type].envelope
+    before = envelope.before_sequence(event_type, f"evt_0194644a2c007b1e8f3a{place:012x}", _occurred(payload))
+    after = envelope.after_sequence("prod", payload.model_dump_json())
+    event: dict[str, Any] = json.loads(before + str(SEQUENCES.get(event_type, 1)).encode() + after)
+    return event
 
 
 def _occurred(payload: Payload) -> datetime:
     """When the fact of a payload occurred, under whatever name it says so."""
-    names = ("timestamp", "completed_at", "updated_at", "changed_at", "requested_at", "created_at")
+    names = (
+        *("timestamp", "completed_at", "updated_at", "changed_at", "requested_at", "created_at"),
+        *("purchased_at", "failed_at", "refunded_at"),
+    )
     instants: Iterator[datetime] = (getattr(payload, name) for name in names if hasattr(payload, name))
     return next(instants)
