@@ -1,7 +1,9 @@
 """Trainings are bought: from a guest's cart to access, once, whatever happens on the way (courses 3, 11)."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import stripe
@@ -47,6 +49,90 @@ def test_a_guest_buys_with_a_coupon(dojo: Dojo, zoe: Learner) -> None:
     assert state["order"]["total_cad"] == "254.15"
     assert state["session_token"]
     assert zoe.cart()["items"] == []
+
+
+def told(world: World, kind: str) -> list[dict[str, Any]]:
+    """The events of that type as they are sent, in order."""
+    bodies = world.rows("SELECT body FROM outbox WHERE type = %s ORDER BY created_at, sequence", kind)
+    return [json.loads(bytes(row["body"])) for row in bodies]
+
+
+def test_make_is_told_of_the_sale(dojo: Dojo, zoe: Learner) -> None:
+    other = dojo.training("placements", "Placements", "59.99", days=30)
+    dojo.coupon("DOJO15", "percent", "15")
+    zoe.chooses(dojo.ccvm)
+    dojo.world.clock.advance(minutes=1)
+    zoe.chooses(other).uses_coupon("DOJO15").starts().pays()
+    dojo.world.webhooks()
+
+    (event,) = told(dojo.world, "payment.success")
+    enrolments = {row["training_id"]: row for row in dojo.enrolments()}
+    (order,) = dojo.world.rows("SELECT id, user_id, stripe_payment_intent_id FROM orders")
+    assert {name: event[name] for name in event if name not in ("eventId", "occurredAt", "purchasedAt")} | {
+        "items": None
+    } == {
+        "eventType": "payment.success",
+        "sequence": 1,
+        "environment": "dev",
+        "paymentIntentId": zoe.intent_id,
+        "orderId": str(order["id"]),
+        "orderNumber": "DOJO-000001",
+        "userId": str(order["user_id"]),
+        "email": "zoe@exemple.ca",
+        "firstName": None,
+        "lastName": None,
+        "isNewUser": True,
+        "couponCode": "DOJO15",
+        "courseId": str(dojo.ccvm),
+        "enrollmentId": str(enrolments[dojo.ccvm]["id"]),
+        "originalAmount": 358.99,
+        "discountAmount": 53.85,
+        "amount": 305.14,
+        "refundedAmount": 0,
+        "originalAmountFr": event["originalAmountFr"],
+        "discountAmountFr": event["discountAmountFr"],
+        "amountFr": "305,14 $",
+        "refundedAmountFr": event["refundedAmountFr"],
+        "purchasedFr": event["purchasedFr"],
+        "coursesFr": event["coursesFr"],
+        "items": None,
+    }
+    assert [(item["courseId"], item["enrollmentId"], item["accessDays"]) for item in event["items"]] == [
+        (str(dojo.ccvm), str(enrolments[dojo.ccvm]["id"]), 365),
+        (str(other), str(enrolments[other]["id"]), 30),
+    ]
+    assert told(dojo.world, "signup") == []
+
+
+def test_make_is_told_of_each_refused_card_once_and_of_a_refund_once(dojo: Dojo, zoe: Learner) -> None:
+    zoe.chooses(dojo.ccvm).starts()
+    for _ in range(2):
+        with suppress(stripe.CardError):
+            zoe.pays("pm_card_chargeDeclinedExpiredCard")
+    messages = dojo.world.stripe.webhooks.take("payment_intent.payment_failed")
+    for message in (*messages, *messages):
+        assert dojo.world.deliver(message).status == 200
+    failed = told(dojo.world, "payment.failed")
+    assert [(event["message"], event["email"], event["userId"]) for event in failed] == [
+        ("Votre carte a expiré. Veuillez utiliser une autre carte.", "zoe@exemple.ca", None)
+    ] * 2
+
+    zoe.pays()
+    dojo.world.webhooks()
+    dojo.world.stripe.dashboard.refund(zoe.intent_id, 5000)
+    dojo.world.webhooks("charge.refunded")
+    dojo.world.webhooks("refund.created")
+    (refunded,) = told(dojo.world, "payment.refunded")
+    assert (refunded["amount"], refunded["partial"], refunded["totalRefunded"], refunded["net"]) == (
+        50,
+        True,
+        50,
+        249,
+    )
+    assert [(item["courseId"], item["refundedAmount"]) for item in refunded["items"]] == [
+        (str(dojo.ccvm), 50)
+    ]
+    assert dojo.world.rows("SELECT revoked_at FROM enrolments") == [{"revoked_at": None}]
 
 
 def test_the_same_event_twice_is_one_enrolment(dojo: Dojo, zoe: Learner) -> None:

@@ -1083,10 +1083,13 @@ def test_other_events_are_noted_and_acknowledged(world: World, shop: Shop) -> No
         guest.pays("pm_card_chargeDeclined")
     guest.pays()
     messages = [m for m in world.stripe.webhooks.take() if m.event_type != "payment_intent.succeeded"]
-    before = contents(world.connection, besides=["webhook_events"])
+    before = contents(world.connection, besides=["webhook_events", "checkouts"])
 
     assert {world.deliver(message).status for message in messages} == {200}
-    assert contents(world.connection, besides=["webhook_events"]) == before
+    assert contents(world.connection, besides=["webhook_events", "checkouts"]) == before
+    assert rows(world, "SELECT status::text, failure_decline_code FROM checkouts") == [
+        ("open", "generic_decline")
+    ]
     kinds = {"payment_intent.created", "payment_intent.payment_failed", "charge.succeeded"}
     assert kinds <= {kind for (kind,) in rows(world, "SELECT type FROM webhook_events")}
     assert rows(world, "SELECT DISTINCT source, processed_at FROM webhook_events") == [

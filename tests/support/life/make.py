@@ -38,6 +38,8 @@ def configure(monkeypatch: pytest.MonkeyPatch, make: Receiver) -> None:
     for area in AREAS:
         monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_URL", f"{make.url}/{area.lower()}")
         monkeypatch.setenv(f"MAKE_{area}_WEBHOOK_SECRET", SECRET)
+    monkeypatch.setenv("MAKE_WEBHOOK_PAYMENTS_URL", f"{make.url}/payments")
+    monkeypatch.setenv("MAKE_WEBHOOK_PAYMENTS_SECRET", SECRET)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Post:
         self.accepted[event_id] += 1
         if self.accepted[event_id] == 1:
             event = json.loads(body)
-            self.events[event["type"]].append(event)
+            self.events[event.get("type") or event["eventType"]].append(event)
 
     def _answer(self) -> int:
         for outage in self._outages:

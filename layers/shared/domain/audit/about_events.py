@@ -38,6 +38,32 @@ TOLD: Mapping[str, str] = {
            AND (coalesce(told.times, 0) <> least(lost.items, 1) + coalesce(later.times, 0)
                 OR coalesce(told.cad, 0) <> coalesce(lost.cad, 0) + coalesce(later.cad, 0))
     """,
+    "a sale of trainings that was not told once": """
+        SELECT orders.id FROM orders
+          JOIN (SELECT order_id, count(enrolments.id) AS given
+                  FROM order_items LEFT JOIN enrolments ON order_item_id = order_items.id
+                 GROUP BY order_id) AS sold ON sold.order_id = orders.id
+          LEFT JOIN (SELECT convert_from(body, 'UTF8')::jsonb->>'orderId' AS order_id, count(*) AS times FROM outbox
+                      WHERE type = 'payment.success' AND created_at > %(now)s - interval '31 days'
+                      GROUP BY 1) AS told
+            ON told.order_id = orders.id::text
+         WHERE orders.created_at > %(now)s - interval '30 days' AND orders.source <> 'manual' AND product = 'training'
+           AND coalesce(told.times, 0) <> least(sold.given, 1)
+    """,
+    "a refund of trainings that Make was not told of once": """
+        SELECT orders.id FROM orders
+          LEFT JOIN (SELECT order_id, count(*) FILTER (WHERE order_item_id IS NULL)
+                            + least(count(*) FILTER (WHERE order_item_id IS NOT NULL), 1) AS times,
+                            sum(amount_cents) / 100.0 AS cad
+                       FROM refunds GROUP BY 1) AS made ON made.order_id = orders.id
+          LEFT JOIN (SELECT event->>'orderId' AS order_id, count(*) AS times, sum((event->>'amount')::numeric) AS cad
+                       FROM (SELECT convert_from(body, 'UTF8')::jsonb AS event FROM outbox
+                              WHERE type = 'payment.refunded' AND created_at > %(now)s - interval '31 days') AS told
+                      GROUP BY 1) AS told
+            ON told.order_id = orders.id::text
+         WHERE orders.created_at > %(now)s - interval '30 days' AND orders.source <> 'manual' AND product = 'training'
+           AND (coalesce(told.times, 0), coalesce(told.cad, 0)) <> (coalesce(made.times, 0), coalesce(made.cad, 0))
+    """,
     "an account that was not told once": """
         SELECT users.id FROM users
           LEFT JOIN (SELECT convert_from(body, 'UTF8')::jsonb->'payload'->>'user_id' AS user_id, count(*) AS times

@@ -23,7 +23,7 @@ from domain.coupons import coupons
 from domain.credits import ledger
 from domain.credits.ledger import Entry
 from domain.ids import new_id
-from domain.orders.orders import NewLine, NewOrder, insert_lines, insert_order
+from domain.orders.orders import NewLine, NewOrder, ask_number, insert_lines, insert_order
 from domain.payments.gateway import Payment
 from domain.payments.refunds import owe_refund
 from domain.returns.record import record_return
@@ -125,10 +125,13 @@ def _book(
     sale = shop.sales[checkout.product]
     paid_at = (payment and payment.paid_at) or now
     buyer_answers = _ask_buyer(connection, checkout, now)
+    number_answer = ask_number(connection)
     asked = sale.ask(connection, checkout)
     buyer = _read_buyer(checkout, buyer_answers)
+    ((number,),) = number_answer.fetchall()
     fulfilment: Fulfilment = sale.claim(connection, asked, buyer.account, paid_at, now)
-    order = _write_order(connection, checkout, buyer, fulfilment, payment.intent_id if payment else None, now)
+    order = _order(checkout, number, buyer.account, fulfilment, payment.intent_id if payment else None)
+    _write_order(connection, checkout, buyer, order, fulfilment, now)
     sale.write(connection, order, fulfilment, now)
     _spend(connection, checkout, order, fulfilment, now)
     returned = _give_back(connection, order, fulfilment.lost, sale.lost_because, now)
@@ -158,17 +161,17 @@ def _write_order(
     connection: Connection[Any],
     checkout: Checkout,
     buyer: BuyerAccount,
+    order: NewOrder,
     fulfilment: Fulfilment,
-    intent_id: str | None,
     now: datetime,
-) -> NewOrder:
+) -> None:
     """The order with its lines, and the checkout closed with it."""
-    order = _order(checkout, buyer.account, fulfilment, intent_id)
     insert_order(connection, order, now)
     insert_lines(connection, order.id, fulfilment.lines)
     owner_id = buyer.account.id if buyer.is_new else checkout.user_id
-    queries.close_checkout(connection, checkout.id, intent_id, order.id, owner_id, buyer.is_new, now)
-    return order
+    queries.close_checkout(
+        connection, checkout.id, order.payment_intent_id, order.id, owner_id, buyer.is_new, now
+    )
 
 
 def _spend(
@@ -220,9 +223,12 @@ def _give_back(
     return Returned(traces[0] if traces else order.id, order.refunded_cad, reason)
 
 
-def _order(checkout: Checkout, account: Account, fulfilment: Fulfilment, intent_id: str | None) -> NewOrder:
+def _order(
+    checkout: Checkout, number: int, account: Account, fulfilment: Fulfilment, intent_id: str | None
+) -> NewOrder:
     return NewOrder(
         id=new_id(),
+        number=number,
         product=checkout.product,
         user_id=account.id,
         status=_status(fulfilment),
