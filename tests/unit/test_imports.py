@@ -17,6 +17,7 @@ BUDGETS = {
     "accounts": 3.0,
     "appointments": 3.0,
     "orders": 3.0,
+    "training_enrolments": 3.0,
     "admin_webhooks": 3.0,
     "system": 3.0,
     "checkout": 4.0,
