@@ -39,6 +39,7 @@ FORBIDDEN = {
     "webhook_dispatch": {"stripe", "boto3", "botocore.session", "requests", "argon2"},
     "catalog": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "training_cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
+    "training_enrolments": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "trainings": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "cart": {"stripe", "boto3", "botocore.session", "requests", "urllib3", "argon2"},
     "accounts": {"stripe", "boto3", "botocore.session", "phonenumbers", "email_validator"},
