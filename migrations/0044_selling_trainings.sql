@@ -61,6 +61,13 @@ CREATE TABLE enrolments (
 CREATE INDEX enrolments_of_user ON enrolments (user_id, created_at, id);
 CREATE INDEX enrolments_of_training ON enrolments (training_id);
 
+-- How an enrolment stands. At the very moment when it expires it has expired; of none at all, null.
+CREATE FUNCTION enrolment_status(enrolment enrolments, at timestamptz) RETURNS text
+    IMMUTABLE LANGUAGE sql
+    RETURN CASE WHEN (enrolment).revoked_at IS NOT NULL THEN 'revoked'
+                WHEN (enrolment).expires_at <= at THEN 'expired'
+                WHEN (enrolment).expires_at > at THEN 'active' END;
+
 -- A cart of trainings as it stands: a row per line by the time it was put there (one without a line when it is empty).
 -- What a line costs now stands beside what was shown; `enrolled` says that the account follows the training already.
 CREATE TYPE training_cart_row AS (

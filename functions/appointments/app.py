@@ -154,7 +154,7 @@ def download_session(request: Request, appointment_id: UUID) -> Response[str]:
 
     visit = Visit(request)
     session = calendar.find_session(visit.connection, student_id(visit.signed_in), appointment_id)
-    return _calendar_file(write_session(session, merchant()))
+    return _calendar_file(write_session(session, merchant("tutoring")))
 
 
 @app.get(
@@ -193,7 +193,7 @@ def read_calendar(request: Request, file: Annotated[Line, Path()]) -> Response[s
 
     visit = Visit(request)
     sessions = calendar.find_sessions_of_feed(visit.connection, file.removesuffix(".ics"), visit.now)
-    return _calendar_file(write_feed(sessions, merchant()))
+    return _calendar_file(write_feed(sessions, merchant("tutoring")))
 
 
 def _address(visit: Visit, feed: calendar.Feed) -> CalendarAddress:

@@ -12,9 +12,12 @@ from adapters.settings import merchant
 from domain.accounts.students import student_id
 from domain.credits import statement
 from domain.credits.statement import CreditStatement
-from domain.orders import own_orders
-from domain.orders.models import OrderDetail, OrderPage
+from domain.orders.models import OrderPage
+from domain.orders.own_orders import list_orders
 from domain.paging import DEFAULT_LIMIT, CursorText, Limit
+from domain.product import Product
+from domain.products import own_orders
+from domain.products.own_orders import OrderDetail
 
 app = create_resolver()
 
@@ -27,21 +30,26 @@ PageLimit = Annotated[Limit, Query()]
 
 @app.get(
     "/v1/orders",
-    summary="Lister ses commandes",
+    summary="Lister ses commandes de séances et de cours",
     tags=["Commandes"],
     responses=answers(*ANY_CALLER, "CURSOR_INVALID"),
 )
-def list_orders(
-    request: Request, cursor: Cursor = None, limit: PageLimit = DEFAULT_LIMIT
+def get_orders(
+    request: Request,
+    product: Annotated[Product | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: PageLimit = DEFAULT_LIMIT,
 ) -> Response[OrderPage]:
     visit = Visit(request)
-    return visit.answer(own_orders.list_orders(visit.connection, student_id(visit.signed_in), cursor, limit))
+    user_id = student_id(visit.signed_in)
+    return visit.answer(list_orders(visit.connection, user_id, product, cursor, limit))
 
 
 @app.get("/v1/orders/<order_id>", summary="Voir une commande", tags=["Commandes"], responses=answers(*ONE))
 def show_order(request: Request, order_id: UUID) -> Response[OrderDetail]:
     visit = Visit(request)
-    return visit.answer(own_orders.show_order(visit.connection, student_id(visit.signed_in), order_id))
+    user_id = student_id(visit.signed_in)
+    return visit.answer(own_orders.show_order(visit.connection, user_id, order_id, visit.now))
 
 
 @app.get(
@@ -52,12 +60,14 @@ def show_order(request: Request, order_id: UUID) -> Response[OrderDetail]:
 )
 def download_receipt(request: Request, order_id: UUID) -> Response[str]:
     visit = Visit(request)
-    receipt = own_orders.find_receipt(visit.connection, student_id(visit.signed_in), order_id)
+    user_id = student_id(visit.signed_in)
+    receipt = own_orders.find_receipt(visit.connection, user_id, order_id, visit.now)
 
     from adapters.receipt_pdf import write_receipt  # loads reportlab, which only this needs
 
+    order = receipt.order
     return file_answer(
-        write_receipt(receipt, merchant()), "application/pdf", f"recu-{receipt.order.number}.pdf"
+        write_receipt(receipt, merchant(order.product)), "application/pdf", f"recu-{order.number}.pdf"
     )
 
 

@@ -100,7 +100,7 @@ def get_checkout(request: Request, checkout_id: UUID) -> Response[TrainingChecko
         signs_in=not visit.only_looks,
     )
     let_in(visit, answered.entry)
-    state = show_checkout(visit.connection, answered.followed, answered.session_token)
+    state = show_checkout(visit.connection, answered.followed, answered.session_token, visit.now)
     return visit.answer(state, retry_after=answered.followed.retry_after)
 
 

@@ -192,7 +192,14 @@ def test_prod_can_read_its_secret_has_somebody_to_alarm_and_says_who_sells() -> 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}
     assert [one["Assert"] for one in rule["Assertions"]] == [
         {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
-        for parameter in ("SecretsExtensionArn", "AlertEmail", "MerchantAddress", "MerchantEmail")
+        for parameter in (
+            "SecretsExtensionArn",
+            "AlertEmail",
+            "MerchantAddress",
+            "MerchantEmail",
+            "TrainingMerchantAddress",
+            "TrainingMerchantEmail",
+        )
     ]
 
 

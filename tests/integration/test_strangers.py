@@ -294,7 +294,8 @@ def test_what_people_see_of_their_own_holds_nothing_of_anybody_else_s(scene: Sce
     for path in ("/v1/appointments", "/v1/orders", "/v1/credits"):
         assert scene.zoe.browser.get(path).body["items"], path  # the control: there is something to be seen
 
-    for path in ("/v1/me", "/v1/cart", "/v1/appointments", "/v1/orders", "/v1/credits", "/v1/me/calendar"):
+    own = ("/v1/me", "/v1/cart", "/v1/appointments", "/v1/orders", "/v1/credits", "/v1/me/calendar")
+    for path in (*own, "/v1/me/enrolments"):
         for caller, browser in strangers.items():
             answer = browser.get(path)
             assert [secret for secret in private if secret in answer.text] == [], (caller, path)

@@ -61,6 +61,14 @@ def test_the_next_payments_are_the_same_customers(world: World, course: UUID, st
     assert [call.path for call in world.stripe.calls].count("/v1/customers") == 1
 
 
+def test_the_customer_of_an_account_without_a_name_has_none(world: World, student: Student) -> None:
+    """Le Dojo asks for none."""
+    world.connection.execute("UPDATE users SET first_name = '', last_name = ''")
+    student.starts()
+
+    assert [(one["email"], one["name"]) for one in customers(world)] == [("zoe@exemple.ca", None)]
+
+
 def test_a_guest_is_no_customer(world: World, course: UUID) -> None:
     Guest(world).chooses(wanted(course, toronto(20, 10))).starts()
 

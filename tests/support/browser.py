@@ -22,6 +22,7 @@ from functions.stripe_webhook import app as stripe_webhook
 from functions.system import app as system
 from functions.training_cart import app as training_cart
 from functions.training_checkout import app as training_checkout
+from functions.training_enrolments import app as training_enrolments
 from functions.trainings import app as trainings
 
 HANDLERS: dict[str, ModuleType] = {
@@ -32,6 +33,7 @@ HANDLERS: dict[str, ModuleType] = {
     "/v1/trainings": trainings,
     "/v1/appointments": appointments,
     "/v1/me/calendar": appointments,
+    "/v1/me/enrolments": training_enrolments,
     "/v1/calendar": appointments,
     "/v1/orders": orders,
     "/v1/credits": orders,

@@ -48,6 +48,20 @@ def test_a_cursor_of_a_list_by_name_is_read_as_its_place(name: str, row_id: UUID
     assert read_named_cursor(cursor) == NamedPlace(name, row_id)
 
 
+def test_a_cursor_of_a_filtered_list_is_read_in_that_list_alone() -> None:
+    place = Place(NOON, uuid4(), "training")
+    cursor = write_cursor(place)
+
+    assert read_cursor(cursor, "training") == place
+    for of in ("", "tutoring", "t"):
+        with pytest.raises(Refused, match="CURSOR_INVALID"):
+            read_cursor(cursor, of)
+    with pytest.raises(Refused, match="CURSOR_INVALID"):
+        read_cursor(write_cursor(Place(NOON, uuid4())), "training")
+    with pytest.raises(Refused, match="CURSOR_INVALID"):
+        read_named_cursor(cursor)
+
+
 def test_a_cursor_of_another_list_is_refused() -> None:
     by_instant, by_name = write_cursor(Place(NOON, uuid4())), write_cursor(NamedPlace("anglais", uuid4()))
     with pytest.raises(Refused, match="CURSOR_INVALID"):

@@ -16,8 +16,8 @@ from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTempl
 from adapters.receipt_fonts import BOLD, REGULAR, printable
 from adapters.settings import Merchant
 from domain import french
-from domain.orders.own_orders import Receipt
-from domain.orders.queries import OwnLine
+from domain.orders.lines import PrintedLine
+from domain.products.own_orders import Receipt
 
 INK, GREY, RULE = HexColor(0x1D2433), HexColor(0x667085), HexColor(0xD0D5DD)
 MARGIN = 2.2 * cm
@@ -35,7 +35,6 @@ HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=TA_RIGHT)
 NAME = ParagraphStyle("name", STRONG, fontSize=22, leading=26)
 TITLE = ParagraphStyle("title", NAME, fontName=REGULAR, alignment=TA_RIGHT, textColor=GREY)
 
-STATUSES = {"cancelled": "Séance annulée", "refunded": "Séance remboursée", None: "Séance remboursée"}
 COUNTRIES = {"CA": "Canada"}
 REFUND_STATUSES = {"pending": "en cours", "processed": "effectué"}
 
@@ -74,9 +73,9 @@ def _heading(receipt: Receipt, merchant: Merchant) -> Flowable:
         _text(f"{'Payée' if order.total_cad else 'Passée'} le {french.day(order.created_at)}", RIGHT),
     ]
     buyer = [
-        _text(receipt.buyer_name, STRONG),
+        _text(receipt.buyer_name or receipt.buyer_email, STRONG),
         *map(_text, _address(order.billing)),
-        _text(receipt.buyer_email),
+        *([_text(receipt.buyer_email)] if receipt.buyer_name else []),
     ]
     table = Table(
         [[[_text(merchant.name, NAME), *_contact(merchant)], _text("Reçu", TITLE)], [buyer, about]],
@@ -111,12 +110,10 @@ def _contact(merchant: Merchant) -> list[Flowable]:
 
 
 def _lines(receipt: Receipt) -> Flowable:
+    what, when = receipt.columns
     rows: list[list[Any]] = [
-        [_text("Séance", HEAD), _text("Date", HEAD), _text("Prix", HEAD_RIGHT)],
-        *(
-            [_session(line), _when(line), _text(french.dollars(line.price_cad), RIGHT)]
-            for line in receipt.lines
-        ),
+        [_text(what, HEAD), _text(when, HEAD), _text("Prix", HEAD_RIGHT)],
+        *([_what(line), _when(line), _text(french.dollars(line.price_cad), RIGHT)] for line in receipt.lines),
     ]
     table = Table(rows, colWidths=COLUMNS, repeatRows=1)
     table.setStyle(
@@ -134,15 +131,14 @@ def _lines(receipt: Receipt) -> Flowable:
     return table
 
 
-def _session(line: OwnLine) -> list[Flowable]:
-    said: list[Flowable] = [_text(line.course_title_fr, STRONG), _text(f"Avec {line.tutor_display_name}")]
-    if line.appointment_status in STATUSES:
-        said.append(_text(STATUSES[line.appointment_status], SMALL))
-    return said
+def _what(line: PrintedLine) -> list[Flowable]:
+    said = [(line.title, STRONG), (line.detail, TEXT), (line.note, SMALL)]
+    return [_text(text, style) for text, style in said if text]
 
 
-def _when(line: OwnLine) -> list[Flowable]:
-    return [_text(french.moment(line.start)), _text(french.duration(line.duration_min), SMALL)]
+def _when(line: PrintedLine) -> list[Flowable]:
+    said = [(line.when, TEXT), (line.when_note, SMALL)]
+    return [_text(text, style) for text, style in said if text]
 
 
 def _totals(receipt: Receipt) -> Flowable:
@@ -160,7 +156,7 @@ def _totals(receipt: Receipt) -> Flowable:
 
 
 def _returned(receipt: Receipt) -> list[Flowable]:
-    """What came back: to the card, and as store credit."""
+    """What came back, to the card and as store credit, and what was paid after all."""
     rows = [
         (
             f"Remboursement sur la carte, {french.day(refund.created_at)} ({REFUND_STATUSES[refund.status]})",
@@ -171,6 +167,8 @@ def _returned(receipt: Receipt) -> list[Flowable]:
     ]
     if receipt.credits_issued_cad > 0:
         rows.append(("Crédits remis au compte", french.dollars(receipt.credits_issued_cad), False))
+    if receipt.tells_net:
+        rows.append(("Montant net", french.dollars(receipt.net_cad), True))
     return [Spacer(0, 0.5 * cm), _amounts(rows)] if rows else []
 
 

@@ -6,11 +6,14 @@ port, so that no function loads an AWS client for it.
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection
 from typing import Literal
 from urllib.parse import quote
+
+from domain.product import Product
 
 EXTENSION_PORT = 2773
 EXTENSION_TIMEOUT_SECONDS = 3
@@ -67,15 +70,23 @@ class Merchant:
     taxes: str
 
 
-def merchant() -> Merchant:
-    """The merchant of this deployment."""
+def merchant(product: Product) -> Merchant:
+    """Who sells that product in this deployment."""
+    prefix, name = _MERCHANTS[product]
     return Merchant(
-        optional_setting("MERCHANT_NAME", "4AS"),
-        optional_setting("MERCHANT_ADDRESS"),
-        optional_setting("MERCHANT_EMAIL"),
-        optional_setting("MERCHANT_PHONE"),
-        optional_setting("MERCHANT_TAXES"),
+        optional_setting(f"{prefix}_NAME", name),
+        optional_setting(f"{prefix}_ADDRESS"),
+        optional_setting(f"{prefix}_EMAIL"),
+        optional_setting(f"{prefix}_PHONE"),
+        optional_setting(f"{prefix}_TAXES"),
     )
+
+
+_MERCHANTS: Mapping[Product, tuple[str, str]] = {
+    "tutoring": ("MERCHANT", "4AS"),
+    "training": ("TRAINING_MERCHANT", "Le Dojo Financier"),
+}
+"""What the settings of a product's merchant begin with, and the name of who has none."""
 
 
 def max_holds() -> int:

@@ -91,9 +91,10 @@ class StripePayments:
     def create_customer(self, user_id: UUID, email: str, name: str, instead_of: str | None) -> str:
         customer: CustomerCreateParams = {
             "email": email,
-            "name": name,
             "metadata": {"user_id": str(user_id)},
         }
+        if name:
+            customer["name"] = name
         # A day long Stripe would answer the same key with the one that is gone.
         key = f"customer:{user_id}:{_digest(email, name, *filter(None, [instead_of]))}"
         return self._customers.create(customer, {"idempotency_key": key}).id

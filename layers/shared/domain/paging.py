@@ -23,10 +23,14 @@ type CursorText = Annotated[str, Field(max_length=1200, description="Le `next_cu
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row's place in a list that is sorted by an instant, then by id."""
+    """A row's place in a list that is sorted by an instant, then by id.
+
+    `of` is what the list was filtered by: its cursors are good for nothing else.
+    """
 
     at: datetime
     id: UUID
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,14 @@ def page_of[T](rows: Sequence[T], limit: int, place_of: Callable[[T], Place | Na
 def write_cursor(place: Place | NamedPlace) -> str:
     """A place as an opaque text."""
     key = [place.at.isoformat()] if isinstance(place, Place) else [place.of, place.name]
-    parts = json.dumps([*key, str(place.id)], ensure_ascii=False)
+    of = [place.of] if isinstance(place, Place) and place.of else []
+    parts = json.dumps([*key, str(place.id), *of], ensure_ascii=False)
     return base64.urlsafe_b64encode(parts.encode()).decode()
 
 
-def read_cursor(cursor: str | None) -> Place | None:
-    """The place a cursor stands for; None without one. Refuses with CURSOR_INVALID."""
-    return None if cursor is None else _read(cursor, _instant_place)
+def read_cursor(cursor: str | None, of: str = "") -> Place | None:
+    """The place a cursor stands for; None without one. Refuses with CURSOR_INVALID, also that of another filter."""
+    return None if cursor is None else _read(cursor, lambda parts: _instant_place(parts, of))
 
 
 def read_named_cursor(cursor: str | None, of: str = _NAMED) -> NamedPlace | None:
@@ -80,11 +85,11 @@ def _read[P](cursor: str, place_from: Callable[[Any], P]) -> P:
         raise Refused("CURSOR_INVALID") from error
 
 
-def _instant_place(parts: Any) -> Place:
-    at, row_id = parts
-    place = Place(datetime.fromisoformat(at), UUID(row_id))
-    if place.at.tzinfo is None:
-        raise ValueError("an instant without its offset")
+def _instant_place(parts: Any, of: str) -> Place:
+    at, row_id, *filtered_by = parts
+    place = Place(datetime.fromisoformat(at), UUID(row_id), of)
+    if place.at.tzinfo is None or filtered_by != ([of] if of else []):
+        raise ValueError("an instant without its offset, or a place in another list")
     return place
 
 

@@ -1,30 +1,17 @@
 """What buyers see of their orders. Never what a tutor earns."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from domain.product import Product
+
 type Cad = Annotated[str, Field(pattern=r"^\d+\.\d{2}$", examples=["45.00"], description="Dollars canadiens")]
 type OrderStatus = Literal["created", "paid", "failed", "refunded", "partially_refunded"]
 type RefundStatus = Literal["pending", "processed", "failed", "superseded"]
-
-
-class OrderLine(BaseModel):
-    """`appointment_id` and its status are null when the session could not be booked and was refunded."""
-
-    id: UUID
-    appointment_id: UUID | None
-    appointment_status: Literal["scheduled", "completed", "cancelled", "refunded"] | None
-    course_title_fr: str
-    tutor_display_name: str
-    start: datetime
-    end: datetime
-    duration_min: int
-    price_cad: Cad
-    discount_share_cad: Cad
-    returned_cad: Cad = Field(description="Ce qui en a été rendu, à la carte ou en crédit")
 
 
 class OrderRefund(BaseModel):
@@ -40,27 +27,25 @@ class OrderRefund(BaseModel):
 
 
 class OrderSummaryView(BaseModel):
+    """`titles_fr` are those of the lines, as they were sold; `net_cad` is what was paid less what went back."""
+
     id: UUID
     number: str
+    product: Product
     status: OrderStatus
     item_count: int
+    titles_fr: Sequence[str]
+    subtotal_cad: Cad
+    discount_cad: Cad
+    coupon_code: str | None
     total_cad: Cad
     credits_applied_cad: Cad
     amount_charged_cad: Cad = Field(description="Ce que la carte a payé")
     refunded_cad: Cad
+    net_cad: Cad = Field(description="Le total moins ce qui en a été rendu")
     currency: Literal["CAD"]
     created_at: datetime
-
-
-class OrderDetail(OrderSummaryView):
-    """`credits_issued_cad`: the store credit that sessions of this order have given back."""
-
-    items: list[OrderLine]
-    subtotal_cad: Cad
-    discount_cad: Cad
-    coupon_code: str | None
-    refunds: list[OrderRefund]
-    credits_issued_cad: Cad
+    refunds: Sequence[OrderRefund]
 
 
 class OrderPage(BaseModel):

@@ -11,6 +11,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row, tuple_row
 from psycopg.types.json import Jsonb
 
+from domain.orders.number import order_number
 from domain.product import Product
 
 type OrderSource = Literal["stripe", "credit", "free", "manual"]
@@ -63,6 +64,7 @@ class NewLine:
 @dataclass(frozen=True, slots=True)
 class OrderSummary:
     id: UUID
+    product: Product
     order_number: int
     status: str
     subtotal_cad: Decimal
@@ -73,6 +75,11 @@ class OrderSummary:
     coupon_code: str | None
     created_at: datetime
     user_id: UUID
+
+    @property
+    def number(self) -> str:
+        """The order's number as people quote it."""
+        return order_number(self.product, self.order_number)
 
 
 def ask_number(connection: Connection[Any]) -> Cursor[Any]:
@@ -160,8 +167,8 @@ def find_order(connection: Connection[Any], order_id: UUID) -> OrderSummary:
         connection.cursor(row_factory=class_row(OrderSummary))
         .execute(
             """
-        SELECT id, order_number, status::text, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
-               refunded_cad, coupon_code, created_at, user_id
+        SELECT id, product::text, order_number, status::text, subtotal_cad, discount_cad, total_cad,
+               credits_applied_cad, refunded_cad, coupon_code, created_at, user_id
           FROM orders WHERE id = %(id)s
         """,
             {"id": order_id},

@@ -20,6 +20,6 @@ def customer_of(
     ((known, email, first_name, last_name),) = find_customer(connection, user_id).fetchall()
     if known is not None and known != gone:
         return str(known)
-    made = payments.create_customer(user_id, email, f"{first_name} {last_name}", gone)
+    made = payments.create_customer(user_id, email, f"{first_name} {last_name}".strip(), gone)
     ((kept,),) = keep_customer(connection, user_id, made, gone).fetchall()
     return str(kept)

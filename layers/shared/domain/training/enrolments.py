@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection, Cursor
 from psycopg.rows import class_row
+
+type EnrolmentStatus = Literal["active", "expired", "revoked"]
+"""What `enrolment_status` (0044) says at a moment."""
 
 
 @dataclass(frozen=True, slots=True)

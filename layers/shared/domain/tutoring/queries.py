@@ -11,10 +11,16 @@ from psycopg.rows import class_row
 
 
 @dataclass(frozen=True, slots=True)
-class LineSummary:
-    """`appointment_id` is None when the session could not be booked."""
+class SessionSold:
+    """A line of an order. `title_fr` is its course's as it was sold, `course_title_fr` as it is.
 
+    `appointment_id` and its status are None when the session could not be booked.
+    """
+
+    id: UUID
+    title_fr: str
     appointment_id: UUID | None
+    appointment_status: str | None
     course_title_fr: str
     tutor_display_name: str
     start: datetime
@@ -22,16 +28,18 @@ class LineSummary:
     duration_min: int
     price_cad: Decimal
     discount_share_cad: Decimal
+    returned_cad: Decimal
 
 
-def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[LineSummary]:
+def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[SessionSold]:
     """The lines of an order by start."""
-    return connection.cursor(row_factory=class_row(LineSummary)).execute(
+    return connection.cursor(row_factory=class_row(SessionSold)).execute(
         """
-        SELECT appointments.id AS appointment_id, courses.title_fr AS course_title_fr,
+        SELECT item.id, item.title_fr, appointments.id AS appointment_id,
+               appointments.status::text AS appointment_status, courses.title_fr AS course_title_fr,
                tutors.display_name AS tutor_display_name, session.start_datetime AS start,
                session.end_datetime AS "end", session.duration_min, item.line_total_cad AS price_cad,
-               item.discount_share_cad
+               item.discount_share_cad, item.returned_cad
           FROM order_items AS item
           JOIN session_items AS session ON session.id = item.id
           JOIN courses ON courses.id = session.course_id

@@ -23,7 +23,7 @@ def show_checkout(
 def _order_view(connection: Connection[Any], order: OrderSummary) -> OrderView:
     return OrderView(
         id=order.id,
-        number=f"4AS-{order.order_number:06d}",
+        number=order.number,
         status=order.status,
         items=[
             OrderItemView(
