@@ -75,7 +75,11 @@ def test_the_checkout_answers_a_payment_to_confirm(world: World, guest: Guest) -
     assert (intent["amount"], intent["currency"]) == (11303, "cad")
     assert intent["payment_method_types"] == ["card"]
     assert intent["receipt_email"] == "zoe@exemple.ca"
-    assert intent["metadata"] == {"checkout_id": answer.body["checkout_id"], "environment": "dev"}
+    assert intent["metadata"] == {
+        "checkout_id": answer.body["checkout_id"],
+        "environment": "dev",
+        "product": "tutoring",
+    }
     assert (intent["setup_future_usage"], intent["customer"]) == (None, None)
 
 

@@ -14,6 +14,7 @@ from domain.errors import CATALOGUE
 from local import openapi
 from tests.support.booked_student import BookedStudent
 from tests.support.browser import Answer, Browser
+from tests.support.dojo import ACCOUNT, Dojo
 from tests.support.guest import Guest
 from tests.support.people import PASSWORD, account, hashed, signed_in
 from tests.support.tables import nothing_written
@@ -47,6 +48,11 @@ ADMINISTRATORS = {
 BUYERS = dict.fromkeys(("nobody", "a guest", "a student"), "ITEM_NOT_FOUND") | dict.fromkeys(
     ("a suspended student", "the tutor", "an administrator"), "BOOKING_NOT_ALLOWED"
 )
+LEARNERS = BUYERS | {
+    "a suspended student": "ACCOUNT_SUSPENDED",
+    "the tutor": "PURCHASE_NOT_ALLOWED",
+    "an administrator": "PURCHASE_NOT_ALLOWED",
+}
 EVERYBODY = dict.fromkeys(STUDENTS, "{thing}_NOT_FOUND")
 
 
@@ -67,6 +73,8 @@ TO_MOVE = {"start": toronto(22, 10).isoformat(), "reason": "Examen"}
 TABLE: dict[tuple[str, str], Row] = {
     ("DELETE", "/v1/cart/items/{item_id}"): Row(BUYERS, "ITEM"),
     ("GET", "/v1/checkout/{checkout_id}"): Row(EVERYBODY, "CHECKOUT"),
+    ("DELETE", "/v1/trainings/cart/items/{item_id}"): Row(LEARNERS, "ITEM"),
+    ("GET", "/v1/trainings/checkout/{checkout_id}"): Row(EVERYBODY, "CHECKOUT"),
     ("GET", "/v1/appointments/{appointment_id}"): Row(STUDENTS, "APPOINTMENT"),
     ("GET", "/v1/appointments/{appointment_id}/calendar.ics"): Row(STUDENTS, "APPOINTMENT"),
     ("GET", "/v1/appointments/{appointment_id}/reschedule-slots"): Row(STUDENTS, "APPOINTMENT"),
@@ -98,7 +106,12 @@ class Scene:
     tutor: UUID
     course: UUID
     ids: dict[str, str]
+    training_ids: dict[str, str]
     administrator: Browser
+
+    def ids_in(self, path: str) -> dict[str, str]:
+        """What is Zoé's, by the names that a path has for it: carts and checkouts are of two products."""
+        return self.ids | (self.training_ids if path.startswith("/v1/trainings") else {})
 
     def owner(self, path: str) -> Browser:
         if "{file}" in path:
@@ -127,6 +140,7 @@ class Scene:
         return {
             *("zoe@exemple.ca", "Tremblay", str(self.zoe.user_id), number),
             *(value for name, value in self.ids.items() if name != "name"),
+            *self.training_ids.values(),
         }
 
 
@@ -159,12 +173,19 @@ def scene(world: World) -> Scene:
         "redelivery_id": again["redelivery_id"],
         "name": "BOOKING",
     }
-    return Scene(world, zoe, tutor, course, ids, administrator)
+    training_ids = begins_to_pay_a_training(zoe.browser, Dojo(world).ccvm)
+    return Scene(world, zoe, tutor, course, ids, training_ids, administrator)
 
 
 def begins_to_pay(buyer: Browser, course: UUID, **form: Any) -> dict[str, str]:
     cart = success(buyer.post("/v1/cart/items", {"items": [wanted(course, toronto(21, 14))]})).body
     started = success(buyer.post("/v1/checkout", {"billing": FORM["billing"]} | form)).body
+    return {"item_id": cart["items"][0]["id"], "checkout_id": started["checkout_id"]}
+
+
+def begins_to_pay_a_training(buyer: Browser, training: UUID, **form: Any) -> dict[str, str]:
+    cart = success(buyer.post("/v1/trainings/cart/items", {"training_id": str(training)})).body
+    started = success(buyer.post("/v1/trainings/checkout", form)).body
     return {"item_id": cart["items"][0]["id"], "checkout_id": started["checkout_id"]}
 
 
@@ -201,7 +222,9 @@ def test_a_stranger_is_told_nothing_and_changes_nothing(scene: Scene, route: tup
     method, path = route
     row, strangers, private = TABLE[route], scene.strangers(), scene.private()
     nothing = path.format_map(dict.fromkeys(scene.ids, "00000000-0000-4000-8000-000000000000"))
-    address = nothing if "{file}" in path else path.format_map(scene.ids)  # a token is known to nobody else
+    address = (
+        nothing if "{file}" in path else path.format_map(scene.ids_in(path))
+    )  # a token is known to nobody else
     calls = len(scene.world.stripe.calls)
 
     for caller in row.strangers:
@@ -212,7 +235,7 @@ def test_a_stranger_is_told_nothing_and_changes_nothing(scene: Scene, route: tup
         assert without_instance(answer) == without_instance(of_nothing), caller
     assert len(scene.world.stripe.calls) == calls
 
-    answer = scene.owner(path).request(method, path.format_map(scene.ids), row.body)
+    answer = scene.owner(path).request(method, path.format_map(scene.ids_in(path)), row.body)
     assert answer.status == row.owner, answer.text
 
 
@@ -230,8 +253,12 @@ def without_instance(answer: Answer) -> dict[str, Any]:
 def test_what_is_a_guest_s_is_nobody_else_s(scene: Scene, route: tuple[str, str]) -> None:
     method, path = route
     owner = scene.world.browser()
-    success(scene.zoe.browser.delete(f"/v1/cart/items/{scene.ids['item_id']}"))  # the time is free again
-    ids = begins_to_pay(owner, scene.course, account=FORM["account"] | {"email": "max@exemple.ca"})
+    if path.startswith("/v1/trainings"):
+        training = scene.world.rows("SELECT id FROM trainings")[0]["id"]
+        ids = begins_to_pay_a_training(owner, training, account=ACCOUNT | {"email": "max@exemple.ca"})
+    else:
+        success(scene.zoe.browser.delete(f"/v1/cart/items/{scene.ids['item_id']}"))  # the time is free again
+        ids = begins_to_pay(owner, scene.course, account=FORM["account"] | {"email": "max@exemple.ca"})
     strangers = scene.strangers() | {"Zoé": scene.zoe.browser}
     expected = TABLE[route].strangers | {"Zoé": TABLE[route].strangers["a student"]}
 
@@ -242,6 +269,20 @@ def test_what_is_a_guest_s_is_nobody_else_s(scene: Scene, route: tuple[str, str]
         assert_refused(answer, code, caller, {"max@exemple.ca", *ids.values()})
 
     assert owner.request(method, path.format_map(ids), None).status == 200
+
+
+def test_a_checkout_is_found_at_its_own_product_s_address_alone(scene: Scene) -> None:
+    zoe = scene.zoe.browser
+    for path, ids in (
+        ("/v1/checkout/", scene.training_ids),
+        ("/v1/trainings/checkout/", scene.ids),
+        ("/v1/cart/items/", scene.training_ids),
+        ("/v1/trainings/cart/items/", scene.ids),
+    ):
+        name, method = ("checkout_id", "GET") if "checkout" in path else ("item_id", "DELETE")
+        with nothing_written(scene.world.connection):
+            answer = zoe.request(method, f"{path}{ids[name]}", None)
+        assert answer.status == 404, path
 
 
 def test_the_secret_of_another_payment_opens_nothing(scene: Scene) -> None:

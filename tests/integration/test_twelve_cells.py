@@ -166,7 +166,7 @@ def test_the_order_is_the_same_whoever_buys(world: World, cell: Cell) -> None:
         int(total * 100),
         "cad",
     )
-    assert intent["metadata"].keys() <= {"checkout_id", "environment"}
+    assert intent["metadata"].keys() <= {"checkout_id", "environment", "product"}
     assert intent["setup_future_usage"] is None
     assert [refund["amount"] for refund in world.stripe.all("refund")] == [int(cell.lost_net * 100)] * (
         cell.case == "conflict"
