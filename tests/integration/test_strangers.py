@@ -336,11 +336,12 @@ def test_what_people_see_of_their_own_holds_nothing_of_anybody_else_s(scene: Sce
         assert scene.zoe.browser.get(path).body["items"], path  # the control: there is something to be seen
 
     own = ("/v1/me", "/v1/cart", "/v1/appointments", "/v1/orders", "/v1/credits", "/v1/me/calendar")
-    for path in (*own, "/v1/me/enrolments"):
+    for path in (*own, "/v1/trainings/cart", "/v1/me/enrolments"):
         for caller, browser in strangers.items():
             answer = browser.get(path)
             assert [secret for secret in private if secret in answer.text] == [], (caller, path)
         seen |= {secret for secret in private if secret in scene.zoe.browser.get(path).text}
 
     of_administrators = {scene.ids["event_id"], scene.ids["redelivery_id"]}
-    assert seen == private - of_administrators - {scene.ids["checkout_id"]}  # the control: Zoé sees it all
+    of_no_list = {scene.ids["checkout_id"], scene.training_ids["checkout_id"]}
+    assert seen == private - of_administrators - of_no_list  # the control: Zoé sees it all
