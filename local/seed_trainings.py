@@ -1,4 +1,4 @@
-"""Two trainings of Le Dojo that can be bought, and one that is still being written."""
+"""Two trainings of Le Dojo that can be bought, one that is still being written, and a coupon for each person once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ _TRAININGS = (
 
 
 def insert_trainings(cursor: "psycopg.Cursor[Any]", id_of: Callable[..., UUID], today: datetime) -> None:
-    """Write them with their modules; what is already there is left as it is."""
+    """Write them with their modules; what is already there is left as it is. And a coupon."""
     cursor.executemany(
         """
         INSERT INTO trainings (id, slug, category_id, title_fr, description_fr, price_cad, state, created_at,
@@ -97,6 +97,13 @@ def insert_trainings(cursor: "psycopg.Cursor[Any]", id_of: Callable[..., UUID], 
             for training in _TRAININGS
             for position, title in enumerate(training.modules, 1)
         ],
+    )
+    cursor.execute(
+        """
+        INSERT INTO coupons (id, product, code, type, value, max_per_person)
+        VALUES (%(id)s, 'training', 'DOJO15', 'percent', 15, 1) ON CONFLICT DO NOTHING
+        """,
+        {"id": id_of("coupon", "DOJO15")},
     )
 
 
