@@ -112,12 +112,12 @@ SALES: tuple[LiteralString, ...] = (
       FROM past WHERE NOT known
     """,
     """
-    INSERT INTO coupons (id, code, type, value, redemption_count)
-    SELECT pg_temp.id_of('coupon', 0), 'MERCI', 'percent', 10, count(*) FROM past WHERE discount > 0
+    INSERT INTO coupons (product, id, code, type, value, redemption_count)
+    SELECT 'tutoring', pg_temp.id_of('coupon', 0), 'MERCI', 'percent', 10, count(*) FROM past WHERE discount > 0
     """,
     """
-    INSERT INTO carts (id, user_id, session_hash, coupon_id, version, created_at, updated_at)
-    SELECT DISTINCT ON (student_id) md5('cart' || student_id)::uuid, student_id, NULL::bytea, NULL::uuid, 1,
+    INSERT INTO carts (product, id, user_id, session_hash, coupon_id, version, created_at, updated_at)
+    SELECT 'tutoring', DISTINCT ON (student_id) md5('cart' || student_id)::uuid, student_id, NULL::bytea, NULL::uuid, 1,
            %(now)s - interval '20 years', booked_at
       FROM past ORDER BY student_id, booked_at DESC
     """,
@@ -129,9 +129,10 @@ SALES: tuple[LiteralString, ...] = (
       FROM past ORDER BY booked_at
     """,
     """
-    INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad, credits_applied_cad,
+    INSERT INTO orders (product, id, user_id, status, source, subtotal_cad, discount_cad, total_cad,
+           credits_applied_cad,
                         refunded_cad, stripe_payment_intent_id, coupon_id, coupon_code, billing, created_at, updated_at)
-    SELECT order_id, student_id,
+    SELECT 'tutoring', order_id, student_id,
            CASE WHEN known AND fate IN (22, 24, 26, 34) THEN 'refunded' ELSE 'paid' END::order_status,
            CASE WHEN credits > 0 THEN 'credit' ELSE 'stripe' END::order_source,
            45, discount, 45 - discount, credits,
@@ -164,11 +165,12 @@ SALES: tuple[LiteralString, ...] = (
     SELECT order_id, pg_temp.id_of('coupon', 0), student_id, 'MERCI', discount, booked_at FROM past WHERE discount > 0
     """,
     """
-    INSERT INTO checkouts (id, status, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash,
+    INSERT INTO checkouts (product, id, status, payment_intent_id, client_secret_hash, cart_id, cart_version,
+           session_hash,
                            user_id, billing, items, coupon_id, coupon_code, subtotal_cad, discount_cad, total_cad,
                            credits_applied_cad, amount_cents, created_at, expires_at, settled_at, order_id,
                            account_created, signed_in_at)
-    SELECT pg_temp.id_of('checkout', n), 'settled', CASE WHEN credits = 0 THEN intent_id END,
+    SELECT 'tutoring', pg_temp.id_of('checkout', n), 'settled', CASE WHEN credits = 0 THEN intent_id END,
            sha256(intent_id::bytea), md5('cart' || student_id)::uuid, 1,
            CASE WHEN NOT known THEN sha256(n::text::bytea) END, student_id,
            '{"address": "1, rue Principale", "city": "Québec", "province": "QC", "country": "CA"}',
@@ -384,8 +386,8 @@ KEPT_FOR_A_WHILE: tuple[LiteralString, ...] = (
       FROM generate_series(1, %(places)s * %(times)s) AS n
     """,
     """
-    INSERT INTO carts (id, session_hash, version, created_at, updated_at)
-    SELECT cart_id, session_hash, 2, left_at - make_interval(days => mod(n, 29)),
+    INSERT INTO carts (product, id, session_hash, version, created_at, updated_at)
+    SELECT 'tutoring', cart_id, session_hash, 2, left_at - make_interval(days => mod(n, 29)),
            left_at - make_interval(days => mod(n, 29))
       FROM visit ORDER BY 4
     """,
@@ -398,10 +400,12 @@ KEPT_FOR_A_WHILE: tuple[LiteralString, ...] = (
       FROM visit, generate_series(1, 2) AS again
     """,
     """
-    INSERT INTO checkouts (id, status, payment_intent_id, client_secret_hash, cart_id, cart_version, session_hash,
+    INSERT INTO checkouts (product, id, status, payment_intent_id, client_secret_hash, cart_id, cart_version,
+           session_hash,
                            billing, items, subtotal_cad, discount_cad, total_cad, amount_cents, created_at, expires_at,
                            intent_closed_at)
-    SELECT pg_temp.id_of('left', n), 'cancelled', 'pi_left' || n, sha256(n::text::bytea), cart_id, 1, session_hash,
+    SELECT 'tutoring', pg_temp.id_of('left', n), 'cancelled', 'pi_left' || n, sha256(n::text::bytea), cart_id,
+           1, session_hash,
            '{"city": "Québec"}', '[{}]', 45, 0, 45, 4500, left_at - interval '2 hours', left_at + interval '22 hours',
            left_at
       FROM visit ORDER BY left_at

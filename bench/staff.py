@@ -46,21 +46,24 @@ DELETED: dict[str, tuple[LiteralString, LiteralString]] = {
         "DELETE FROM tutor_courses WHERE course_id = %(new)s AND tutor_id = %(tutor)s",
     ),
     "a coupon that nobody used": (
-        "INSERT INTO coupons (id, code, type, value) VALUES (%(new)s, upper(left(%(new)s::text, 13)), 'fixed', 5)",
+        "INSERT INTO coupons (product, id, code, type, value) VALUES ('tutoring', %(new)s, "
+        "upper(left(%(new)s::text, 13)), 'fixed', 5)",
         "DELETE FROM coupons WHERE id = %(new)s",
     ),
     "a guest's cart": (
         """
-        INSERT INTO carts (id, session_hash, created_at, updated_at)
-        VALUES (%(new)s, sha256(%(new)s::text::bytea), %(now)s, %(now)s)
+        INSERT INTO carts (product, id, session_hash, created_at, updated_at)
+        VALUES ('tutoring', %(new)s, sha256(%(new)s::text::bytea), %(now)s, %(now)s)
         """,
         "DELETE FROM carts WHERE id = %(new)s",
     ),
     "a checkout that has ended": (
         """
-        INSERT INTO checkouts (id, status, cart_version, session_hash, items, subtotal_cad, discount_cad, total_cad,
+        INSERT INTO checkouts (product, id, status, cart_version, session_hash, items, subtotal_cad,
+               discount_cad, total_cad,
                                amount_cents, created_at, expires_at)
-        VALUES (%(new)s, 'failed', 1, sha256(%(new)s::text::bytea), '[{}]', 45, 0, 45, 4500, %(now)s, %(now)s)
+        VALUES ('tutoring', %(new)s, 'failed', 1, sha256(%(new)s::text::bytea), '[{}]', 45, 0, 45, 4500,
+               %(now)s, %(now)s)
         """,
         "DELETE FROM checkouts WHERE id = %(new)s",
     ),

@@ -357,8 +357,8 @@ def _insert_guest_cart(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
     """The empty cart of the guest whose cookie events/cart.json and events/checkout.json bear."""
     cursor.execute(
         """
-        INSERT INTO carts (id, session_hash, created_at, updated_at)
-        VALUES (%(id)s, sha256(convert_to(%(cookie)s, 'UTF8')), %(today)s, %(today)s) ON CONFLICT DO NOTHING
+        INSERT INTO carts (product, id, session_hash, created_at, updated_at)
+        VALUES ('tutoring', %(id)s, sha256(convert_to(%(cookie)s, 'UTF8')), %(today)s, %(today)s) ON CONFLICT DO NOTHING
         """,
         {"id": _id("cart", GUEST_COOKIE), "cookie": GUEST_COOKIE, "today": today},
     )
@@ -374,8 +374,8 @@ def _insert_coupons(cursor: "psycopg.Cursor[Any]", today: datetime) -> None:
     )
     cursor.executemany(
         """
-        INSERT INTO coupons (id, code, type, value, ends_at, max_redemptions, redemption_count)
-        VALUES (%(id)s, %(code)s, %(type)s, %(value)s, %(ends_at)s, %(max)s, %(count)s)
+        INSERT INTO coupons (product, id, code, type, value, ends_at, max_redemptions, redemption_count)
+        VALUES ('tutoring', %(id)s, %(code)s, %(type)s, %(value)s, %(ends_at)s, %(max)s, %(count)s)
         ON CONFLICT DO NOTHING
         """,
         [

@@ -24,9 +24,11 @@ _STATEMENTS = (
     ON CONFLICT DO NOTHING
     """,
     """
-    INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad, coupon_id, coupon_code,
+    INSERT INTO orders (product, id, user_id, status, source, subtotal_cad, discount_cad, total_cad, coupon_id,
+           coupon_code,
                         created_at, updated_at)
-    VALUES (%(order)s, %(buyer)s, 'paid', 'free', 45.00, 45.00, 0.00, %(coupon)s, %(code)s, %(bought)s, %(bought)s)
+    VALUES ('tutoring', %(order)s, %(buyer)s, 'paid', 'free', 45.00, 45.00, 0.00, %(coupon)s, %(code)s,
+           %(bought)s, %(bought)s)
     ON CONFLICT DO NOTHING
     """,
     """

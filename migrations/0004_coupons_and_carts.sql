@@ -7,7 +7,7 @@ CREATE TYPE coupon_type AS ENUM ('percent', 'fixed');
 
 CREATE TABLE coupons (
     id uuid PRIMARY KEY,
-    product product NOT NULL DEFAULT 'tutoring',
+    product product NOT NULL,
     code text NOT NULL CHECK (code ~ '^[A-Z0-9_-]{3,40}$'),
     type coupon_type NOT NULL,
     value numeric(10, 2) NOT NULL CHECK (value > 0),
@@ -29,7 +29,7 @@ CREATE TABLE coupons (
 -- A cart belongs to an account or to the SHA-256 of a guest's cookie, never to both; each has one of each product.
 CREATE TABLE carts (
     id uuid PRIMARY KEY,
-    product product NOT NULL DEFAULT 'tutoring',
+    product product NOT NULL,
     user_id uuid REFERENCES users ON DELETE CASCADE,
     session_hash bytea CHECK (length(session_hash) = 32),
     coupon_id uuid,
@@ -96,8 +96,8 @@ DECLARE
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     IF expected_version IS NULL THEN
-        INSERT INTO carts (id, user_id, session_hash, version, created_at, updated_at)
-        VALUES (cart, owner_id, owner_session, 1, at, at) ON CONFLICT DO NOTHING;
+        INSERT INTO carts (product, id, user_id, session_hash, version, created_at, updated_at)
+        VALUES ('tutoring', cart, owner_id, owner_session, 1, at, at) ON CONFLICT DO NOTHING;
     ELSE
         PERFORM FROM carts WHERE id = cart AND version = expected_version FOR UPDATE;
     END IF;

@@ -4,7 +4,7 @@ CREATE TYPE checkout_status AS ENUM ('open', 'processing', 'settled', 'failed', 
 
 CREATE TABLE checkouts (
     id uuid PRIMARY KEY,
-    product product NOT NULL DEFAULT 'tutoring',
+    product product NOT NULL,
     status checkout_status NOT NULL DEFAULT 'open',
     payment_intent_id text UNIQUE,
     client_secret_hash bytea CHECK (length(client_secret_hash) = 32),
@@ -47,7 +47,7 @@ CREATE TYPE order_source AS ENUM ('stripe', 'credit', 'free', 'manual');
 
 CREATE TABLE orders (
     id uuid PRIMARY KEY,
-    product product NOT NULL DEFAULT 'tutoring',
+    product product NOT NULL,
     order_number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     user_id uuid NOT NULL REFERENCES users,
     status order_status NOT NULL,

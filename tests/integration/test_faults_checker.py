@@ -44,7 +44,8 @@ def put_in_cart(connection: psycopg.Connection, start: datetime) -> tuple[UUID, 
     course = school.course(uuid4().hex)
     tutor = school.tutor(course)
     connection.execute(
-        "INSERT INTO carts (id, session_hash, created_at, updated_at) VALUES (%s, %s, now(), now())",
+        "INSERT INTO carts (product, id, session_hash, created_at, updated_at) VALUES ('tutoring', %s, %s, "
+        "now(), now())",
         (cart, fingerprint(cart.hex)),
     )
     connection.execute(

@@ -46,7 +46,8 @@ class Archive:
     def cart(self, *, changed_at: datetime, owner: UUID | None = None) -> UUID:
         cart_id = uuid4()
         self.connection.execute(
-            "INSERT INTO carts (id, user_id, session_hash, created_at, updated_at) VALUES (%s, %s, %s, %s, %s)",
+            "INSERT INTO carts (product, id, user_id, session_hash, created_at, updated_at) VALUES ('tutoring', "
+            "%s, %s, %s, %s, %s)",
             (cart_id, owner, None if owner else uuid4().bytes * 2, changed_at, changed_at),
         )
         return cart_id
@@ -65,15 +66,17 @@ class Archive:
         if status == "settled":
             order = uuid4()
             self.connection.execute(
-                "INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad, created_at,"
-                " updated_at) VALUES (%s, %s, 'paid', 'free', 45, 45, 0, %s, %s)",
+                "INSERT INTO orders (product, id, user_id, status, source, subtotal_cad, discount_cad, "
+                "total_cad, created_at,"
+                " updated_at) VALUES ('tutoring', %s, %s, 'paid', 'free', 45, 45, 0, %s, %s)",
                 (order, self.school.user(f"{order.hex}@exemple.ca"), created_at, created_at),
             )
         self.connection.execute(
-            "INSERT INTO checkouts (id, status, cart_id, cart_version, session_hash, buyer, items, subtotal_cad,"
+            "INSERT INTO checkouts (product, id, status, cart_id, cart_version, session_hash, buyer, items, "
+            "subtotal_cad,"
             "                       discount_cad, total_cad, amount_cents, created_at, expires_at, settled_at,"
             "                       order_id)"
-            " VALUES (%s, %s, %s, 1, %s, %s, '[{}]', 45, 0, 45, 4500, %s, %s, %s, %s)",
+            " VALUES ('tutoring', %s, %s, %s, 1, %s, %s, '[{}]', 45, 0, 45, 4500, %s, %s, %s, %s)",
             (
                 checkout_id,
                 status,
@@ -311,20 +314,23 @@ def test_no_purge_waits_for_a_row_that_somebody_is_working_on(
 
 OLD: dict[str, LiteralString] = {
     "password_hashes_forgotten": """
-        INSERT INTO checkouts (id, status, cart_version, session_hash, buyer, items, subtotal_cad, discount_cad,
+        INSERT INTO checkouts (product, id, status, cart_version, session_hash, buyer, items, subtotal_cad,
+               discount_cad,
                                total_cad, amount_cents, created_at, expires_at)
-        SELECT gen_random_uuid(), 'open', 1, sha256(n::text::bytea), '{"password_hash": "x"}', '[{}]', 45, 0, 45, 4500,
+        SELECT 'tutoring', gen_random_uuid(), 'open', 1, sha256(n::text::bytea), '{"password_hash": "x"}',
+               '[{}]', 45, 0, 45, 4500,
                %(old)s, %(old)s + interval '1 day' FROM generate_series(1, 3) AS n
         """,
     "checkouts_deleted": """
-        INSERT INTO checkouts (id, status, cart_version, session_hash, items, subtotal_cad, discount_cad, total_cad,
+        INSERT INTO checkouts (product, id, status, cart_version, session_hash, items, subtotal_cad,
+               discount_cad, total_cad,
                                amount_cents, created_at, expires_at)
-        SELECT gen_random_uuid(), 'failed', 1, sha256(n::text::bytea), '[{}]', 45, 0, 45, 4500, %(old)s,
+        SELECT 'tutoring', gen_random_uuid(), 'failed', 1, sha256(n::text::bytea), '[{}]', 45, 0, 45, 4500, %(old)s,
                %(old)s + interval '1 day' FROM generate_series(1, 3) AS n
         """,
     "guest_carts_deleted": """
-        INSERT INTO carts (id, session_hash, created_at, updated_at)
-        SELECT gen_random_uuid(), sha256(n::text::bytea), %(old)s, %(old)s FROM generate_series(1, 3) AS n
+        INSERT INTO carts (product, id, session_hash, created_at, updated_at)
+        SELECT 'tutoring', gen_random_uuid(), sha256(n::text::bytea), %(old)s, %(old)s FROM generate_series(1, 3) AS n
         """,
     "sessions_deleted": """
         INSERT INTO auth_sessions (token_hash, user_id, created_at, expires_at)

@@ -33,9 +33,10 @@ def book(
     }
     with connection.transaction():
         connection.execute(
-            "INSERT INTO orders (id, user_id, status, source, subtotal_cad, discount_cad, total_cad,"
+            "INSERT INTO orders (product, id, user_id, status, source, subtotal_cad, discount_cad, total_cad,"
             "                    created_at, updated_at)"
-            " VALUES (%(order)s, %(student)s, 'paid', 'manual', %(total)s, 0, %(total)s, %(booked_at)s, %(booked_at)s)",
+            " VALUES ('tutoring', %(order)s, %(student)s, 'paid', 'manual', %(total)s, 0, %(total)s, "
+            "%(booked_at)s, %(booked_at)s)",
             values,
         )
         connection.execute(

@@ -134,8 +134,9 @@ class School:
         active: bool = True,
     ) -> UUID:
         return self._insert(
-            "INSERT INTO coupons (id, code, type, value, starts_at, ends_at, max_redemptions, redemption_count, active)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO coupons (product, id, code, type, value, starts_at, ends_at, max_redemptions, "
+            "redemption_count, active)"
+            " VALUES ('tutoring', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             code,
             kind,
             Decimal(value),
