@@ -121,7 +121,7 @@ def _lease_due(connection: Connection[Any], now: datetime) -> DueRefund | None:
                SET attempts = attempts + 1,
                    next_attempt_at = %(now)s + least(%(first)s * power(2, least(attempts, 20)), %(last)s)
              WHERE id = (SELECT id FROM refunds WHERE status = 'pending' AND next_attempt_at <= %(now)s
-                          ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                          ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING id, payment_intent_id, amount_cents, attempts
             """,
             {"now": now, "first": FIRST_RETRY, "last": LAST_RETRY},

@@ -63,7 +63,7 @@ def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[Line]:
         SELECT item.id, line_total_cad - discount_share_cad - returned_cad AS left_cad, credit_promised,
                appointments.id IS NULL OR appointments.status IN ('cancelled', 'refunded') AS gone
           FROM order_items AS item LEFT JOIN appointments ON appointments.order_item_id = item.id
-         WHERE order_id = %(order_id)s ORDER BY item.id
+         WHERE order_id = %(order_id)s
         """,
         {"order_id": order_id},
     )
@@ -90,11 +90,10 @@ def select_facts(connection: Connection[Any], order_id: UUID) -> Cursor[Fact]:
         WITH fact AS (
             SELECT CASE WHEN made_elsewhere THEN 'dashboard' ELSE 'card' END AS way, id AS refund_id,
                    NULL::text AS dispute_id, order_item_id, (amount_cents / 100.0)::numeric(10, 2) AS amount_cad,
-                   created_at, id::text AS place
+                   created_at
               FROM refunds WHERE order_id = %(order_id)s AND status IN ('pending', 'processed')
              UNION ALL
-            SELECT 'dispute', NULL, stripe_dispute_id, NULL, (amount_cents / 100.0)::numeric(10, 2), opened_at,
-                   stripe_dispute_id
+            SELECT 'dispute', NULL, stripe_dispute_id, NULL, (amount_cents / 100.0)::numeric(10, 2), opened_at
               FROM payment_disputes JOIN orders ON stripe_payment_intent_id = payment_intent_id
              WHERE orders.id = %(order_id)s AND takes_money(payment_disputes.status))
         SELECT way, fact.refund_id, fact.dispute_id, order_item_id,
@@ -112,7 +111,7 @@ def select_facts(connection: Connection[Any], order_id: UUID) -> Cursor[Fact]:
                SELECT sum(amount_cad) AS amount_cad FROM over_returns
                 WHERE (over_returns.refund_id = fact.refund_id OR over_returns.dispute_id = fact.dispute_id)
                   AND resolved_at IS NOT NULL) AS resolved
-         ORDER BY created_at, place
+         ORDER BY created_at
         """,
         {"order_id": order_id},
     )
@@ -242,7 +241,6 @@ def find_promised(connection: Connection[Any], order_id: UUID) -> Cursor[Any]:
           FROM order_items AS item LEFT JOIN appointments ON appointments.order_item_id = item.id
          CROSS JOIN LATERAL credit_owed(item, appointments.id IS NULL) AS owed (cad)
          WHERE order_id = %(order_id)s AND owed.cad > 0
-         ORDER BY item.id
         """,
         {"order_id": order_id},
     )

@@ -215,7 +215,7 @@ def take_canaries(
                        SELECT lane FROM unnest(%(areas)s::text[], %(lanes)s::text[]) AS route (name, lane)
                         WHERE name = area LIMIT 1))) AS probe_at
               FROM webhook_endpoints
-             WHERE state <> 'active' AND probe_at <= %(until)s ORDER BY area FOR UPDATE SKIP LOCKED),
+             WHERE state <> 'active' AND probe_at <= %(until)s FOR UPDATE SKIP LOCKED),
         canary AS (
             SELECT oldest.event_id, due.probe_at FROM due CROSS JOIN LATERAL (
                 SELECT event_id FROM outbox
@@ -230,8 +230,7 @@ def take_canaries(
                           created_at, ordering_key, sequence
                  LIMIT 1 FOR UPDATE SKIP LOCKED) AS oldest
              WHERE due.probe_at <= %(until)s)
-        UPDATE outbox SET status = 'enqueued', trigger = 'canary',
-               lease_until = greatest(canary.probe_at, %(now)s) + %(lease)s
+        UPDATE outbox SET status = 'enqueued', trigger = 'canary', lease_until = canary.probe_at + %(lease)s
           FROM canary WHERE outbox.event_id = canary.event_id
         RETURNING outbox.event_id, canary.probe_at
         """,
