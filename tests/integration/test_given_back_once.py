@@ -24,6 +24,7 @@ from domain.returns.bring_in_line import bring_in_line
 from domain.returns.resolve import list_unresolved, resolve
 from local.stripe_double.errors import StripeError
 from tests.support.audit import closing_audit
+from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.selling import SHOP
 from tests.support.student import Student
@@ -544,3 +545,30 @@ def test_what_is_heard_of_at_once_fills_the_lines_in_the_order_it_happened(two: 
 
     beyond = connection.execute("SELECT way::text, amount_cad FROM over_returns").fetchall()
     assert beyond == [("dashboard", Decimal("20.00"))]
+
+
+def test_the_credit_of_the_latest_session_is_taken_back_first(two: Order) -> None:
+    two.student_cancels()
+    two.student_cancels()
+    two.partial()
+
+    [taken] = two.world.rows(
+        "SELECT order_item_id AS id, amount_cad FROM credit_transactions WHERE type = 'reversal'"
+    )
+    [latest] = two.world.rows("SELECT id FROM order_items ORDER BY position DESC LIMIT 1")
+    assert taken == {"id": latest["id"], "amount_cad": Decimal("-20.00")}
+
+
+def test_a_refund_that_no_line_has_room_for_is_told_without_sessions(two: Order) -> None:
+    """Both were cancelled and their credit is spent before the whole payment goes back by hand."""
+    two.student_cancels()
+    two.student_cancels()
+    course = two.world.rows("SELECT id FROM courses")[0]["id"]
+    two.student.chooses(*(wanted(course, toronto(9, hour, month=2)) for hour in (10, 12)))
+    two.student.starts(credits_cad="all")
+    two.world.stripe.dashboard.refund(two.intent_id)
+    two._hear()
+
+    [told] = [event["payload"] for event in recorded(two.world) if event["type"] == "order.refunded"]
+    assert (told["refund_amount_fr"], told["sessions"]) == ("90,00 $", [])
+    assert two.world.rows("SELECT sum(amount_cad) AS cad FROM over_returns") == [{"cad": Decimal("90.00")}]

@@ -1,6 +1,7 @@
 """What Stripe, a bank or an operator undoes, does by hand, or tells late and in another order than it happened."""
 
 import threading
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, cast
@@ -16,7 +17,7 @@ from domain.appointments.change_status import cancel, reactivate
 from domain.checkout.follow_refunds import follow_refunds
 from domain.checkout.refund_order import refund_order
 from domain.errors import Refused
-from domain.payments.gateway import Payment, Payments
+from domain.payments.gateway import MadeRefund, Payment, Payments
 from domain.payments.made_refunds import begin_reading
 from domain.payments.orphans import note_orphan, owe_orphans
 from domain.payments.owed_again import owe_again
@@ -774,3 +775,65 @@ def test_a_refund_that_is_asked_for_while_its_session_is_cancelled_is_refused(
 
     assert (refusal.value.code, refusal.value.facts) == ("REFUND_TOO_LARGE", {"refundable_cad": "0.00"})
     assert (world.count("refunds"), world.count("line_returns")) == (0, 1)
+
+
+def test_a_refund_that_is_made_while_the_dashboard_s_are_compared_stays_made(
+    world: World, database: Database
+) -> None:
+    """Ours is paid at the very moment when the whole payment is heard to have gone back by hand."""
+    intent_id = orphan(world)
+    world.clock.advance(minutes=70)
+    owe_orphans(world.connection, world.clock())
+    by_hand = MadeRefund("re_9", 4500, failed=False, refund_id=None)
+    reading = begin_reading(world.connection, intent_id)
+    follow = partial(
+        follow_refunds, world.connection, intent_id, [by_hand], reading, 4500, SHOP, world.clock()
+    )
+    with uncommitted(database.url) as rival, psycopg.connect(database.url, autocommit=True) as watcher:
+        rival.execute(
+            "UPDATE refunds SET status = 'processed', stripe_refund_id = 're_1', processed_at = created_at"
+        )
+
+        def commits() -> None:
+            until_blocked(watcher, 1)
+            rival.commit()
+
+        for outcome in at_once(follow, commits):
+            outcome.result()
+
+    made = world.rows("SELECT status::text, stripe_refund_id AS id FROM refunds ORDER BY made_elsewhere")
+    assert made == [{"status": "processed", "id": "re_1"}, {"status": "processed", "id": "re_9"}]
+
+
+def test_of_two_that_one_by_hand_may_replace_the_younger_is_owed_again(world: World, course: UUID) -> None:
+    Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    [order] = world.rows("SELECT id, stripe_payment_intent_id AS intent_id FROM orders")
+    now = world.clock()
+    for age, status, elsewhere in (
+        (0, "superseded", False),
+        (9, "superseded", False),
+        (5, "processed", True),
+    ):
+        world.connection.execute(
+            "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+            "                     made_elsewhere, next_attempt_at, created_at, processed_at)"
+            " VALUES (gen_random_uuid(), %s, %s, 1000, 'Geste', %s, %s, %s, %s, %s, %s)",
+            (
+                order["intent_id"],
+                order["id"],
+                status,
+                "re_9" if elsewhere else None,
+                elsewhere,
+                now,
+                now - timedelta(minutes=age),
+                now if elsewhere else None,
+            ),
+        )
+
+    assert owe_again(world.connection, order["intent_id"], 3500, now)
+
+    assert world.rows("SELECT status::text FROM refunds WHERE NOT made_elsewhere ORDER BY created_at") == [
+        {"status": "superseded"},
+        {"status": "pending"},
+    ]

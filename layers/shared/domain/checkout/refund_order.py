@@ -76,14 +76,17 @@ def _lock_order(connection: Connection[Any], order_id: UUID) -> _Order:
 
 
 def _left_of_card(connection: Connection[Any], order_id: UUID) -> Decimal:
-    """What the card was charged, less everything that goes back to it: refunds made or owed, and disputes."""
+    """What the card was charged, less everything that goes back to it: refunds made or owed, and disputes.
+
+    There is one: that which is being judged.
+    """
     row = (
         connection.cursor(row_factory=tuple_row)
         .execute(
             """
             SELECT total_cad - credits_applied_cad
-                   - coalesce((SELECT sum(amount_cents) FROM refunds
-                                WHERE order_id = orders.id AND status IN ('pending', 'processed')), 0) / 100.0
+                   - (SELECT sum(amount_cents) FROM refunds
+                       WHERE order_id = orders.id AND status IN ('pending', 'processed')) / 100.0
                    - coalesce((SELECT sum(amount_cents) FROM payment_disputes
                                 WHERE payment_intent_id = stripe_payment_intent_id AND takes_money(status)), 0) / 100.0
               FROM orders WHERE id = %(id)s

@@ -121,7 +121,7 @@ def select_lines(connection: Connection[Any], order_id: UUID) -> Cursor[OwnLine]
           JOIN tutors ON tutors.id = session.tutor_id
           LEFT JOIN appointments ON appointments.order_item_id = item.id
          WHERE item.order_id = %(order_id)s
-         ORDER BY session.start_datetime, item.id
+         ORDER BY session.start_datetime
         """,
         {"order_id": order_id},
     )

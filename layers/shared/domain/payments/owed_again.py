@@ -27,7 +27,7 @@ def owe_again(connection: Connection[Any], intent_id: str, left_cents: int, now:
         """
         WITH superseded AS (
             SELECT id, order_id, order_item_id, amount_cents,
-                   row_number() OVER (PARTITION BY amount_cents, order_item_id IS NULL ORDER BY created_at, id) AS place
+                   row_number() OVER (PARTITION BY amount_cents, order_item_id IS NULL ORDER BY created_at) AS place
               FROM refunds WHERE payment_intent_id = %(intent_id)s AND status = 'superseded')
         UPDATE refunds SET next_attempt_at = %(now)s, attempts = attempts + 1,
                -- One that the bank sent back was made: only a person knows another way.

@@ -125,9 +125,7 @@ def _claim_anew(
     same session is taken over. Without one, the session is booked if its tutor still offers it, lead time aside,
     else with another tutor if any will do.
     """
-    ahead = sorted(
-        (session for session in lost if session.start > now), key=lambda session: (session.start, session.id)
-    )
+    ahead = [session for session in lost if session.start > now]
     bookings = [Booking(new_id(), session, False) for session in lost if session.start <= now]
     if not ahead:
         return bookings

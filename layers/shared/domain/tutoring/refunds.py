@@ -91,7 +91,7 @@ def find_refunded(connection: Connection[Any], order_id: UUID) -> RefundedOrder:
                                'refund_id', back.refund_id, 'appointment_id', appointment.id,
                                'course_title_fr', course.title_fr, 'tutor_name', tutor.display_name,
                                'start_datetime', session.start_datetime, 'end_datetime', session.end_datetime,
-                               'refund_cad', back.amount_cad::text) ORDER BY session.start_datetime, item.id), '[]')
+                               'refund_cad', back.amount_cad::text) ORDER BY session.start_datetime), '[]')
                       FROM order_items AS item
                       JOIN session_items AS session ON session.id = item.id
                       JOIN line_returns AS back
