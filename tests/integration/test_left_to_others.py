@@ -145,3 +145,30 @@ def test_what_was_left_is_done_by_the_next_run(school: School, database: Databas
         assert due_refunds(school.connection) == 1
 
     assert due_refunds(school.connection) == 1
+
+
+@pytest.mark.parametrize("status", ["open", "cancelled"])
+def test_what_was_never_asked_about_comes_first_and_then_what_was_asked_about_longest_ago(
+    school: School, status: str
+) -> None:
+    """The table has the last of them first."""
+    for number, (age, asked) in enumerate([(6, 1), (5, 2), (4, None), (7, None)]):
+        school.connection.execute(
+            "INSERT INTO checkouts (id, status, cart_version, session_hash, items, subtotal_cad, discount_cad,"
+            "                       total_cad, amount_cents, payment_intent_id, created_at, expires_at, asked_at)"
+            " VALUES (gen_random_uuid(), %s, 1, sha256('a'), '[{}]', 45, 0, 45, 4500, %s, %s, %s, %s)",
+            (
+                status,
+                f"pi_{number}",
+                NOW - age * HOUR,
+                NOW + HOUR,
+                NOW - asked * HOUR if asked else None,
+            ),
+        )
+    school.connection.execute(
+        "SET enable_indexscan = off; SET enable_bitmapscan = off"
+    )  # it would be in order
+
+    asked_about = [_take_next(school.connection, NOW) for _ in range(5)]
+
+    assert [one and one.payment_intent_id for one in asked_about] == ["pi_3", "pi_2", "pi_1", "pi_0", None]

@@ -17,6 +17,7 @@ from domain.appointments.change_status import cancel, reactivate
 from domain.checkout.follow_refunds import follow_refunds
 from domain.checkout.refund_order import refund_order
 from domain.errors import Refused
+from domain.payments.disputes import end_wait_for_dispute
 from domain.payments.gateway import MadeRefund, Payment, Payments
 from domain.payments.made_refunds import begin_reading
 from domain.payments.orphans import note_orphan, owe_orphans
@@ -837,3 +838,46 @@ def test_of_two_that_one_by_hand_may_replace_the_younger_is_owed_again(world: Wo
         {"status": "superseded"},
         {"status": "pending"},
     ]
+
+
+@pytest.mark.parametrize("before", ["pending", "failed", "superseded"])
+@pytest.mark.parametrize(
+    ("whose", "won", "after"),
+    [
+        ("an orphan's", True, "pending"),
+        ("an orphan's", False, "superseded"),
+        ("an orphan's, and another was made", True, None),
+        ("an orphan's, and another was made", False, "superseded"),
+        ("a line's", True, "pending"),
+        ("a line's", False, None),
+        ("a line's that has returned it", True, None),
+        ("an order's", True, None),
+        ("an order's", False, None),
+    ],
+)
+def test_a_decided_dispute_decides_what_it_kept_from_being_refunded(
+    world: World, course: UUID, before: str, whose: str, won: bool, after: str | None
+) -> None:
+    """None: it stays as it was."""
+    Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    [line] = world.rows("SELECT id, order_id FROM order_items")
+    insert = (
+        "INSERT INTO refunds (id, payment_intent_id, order_id, order_item_id, amount_cents, reason, status,"
+        "                     stripe_refund_id, made_elsewhere, next_attempt_at, created_at, processed_at)"
+        " VALUES (gen_random_uuid(), 'pi_1', %s, %s, 4500, 'Geste', %s, %s, %s, %s, %s, %s)"
+    )
+    now = world.clock()
+    order_id = None if whose.startswith("an orphan's") else line["order_id"]
+    line_id = line["id"] if whose.startswith("a line's") else None
+    world.connection.execute(insert, (order_id, line_id, before, None, False, now, now, None))
+    if whose.endswith("another was made"):
+        world.connection.execute(insert, (None, None, "processed", "re_9", True, now, now, now))
+    if whose.endswith("has returned it"):
+        world.connection.execute("UPDATE order_items SET returned_cad = 45")
+
+    end_wait_for_dispute(world.connection, "pi_1", won, now + timedelta(minutes=1))
+
+    assert world.rows(
+        "SELECT status::text, attempts, next_attempt_at > created_at AS later FROM refunds WHERE NOT made_elsewhere"
+    ) == [{"status": after or before, "attempts": 1 if after else 0, "later": after is not None}]

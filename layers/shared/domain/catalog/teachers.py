@@ -33,7 +33,7 @@ def ask_teachers(
     course_ids: Iterable[UUID] = (),
     claim_ids: Iterable[UUID] = (),
 ) -> Cursor[Teacher]:
-    """Those tutors, every active tutor of those courses, and those whose time is claimed so; best priority first."""
+    """Those tutors, every active tutor of those courses, and those whose time is claimed so."""
     return connection.cursor(row_factory=class_row(Teacher)).execute(
         """
         SELECT tutor.id AS tutor_id, tutor.display_name, users.email::text, tutor.hourly_base_rate_cad
@@ -45,7 +45,6 @@ def ask_teachers(
                 UNION ALL
                SELECT tutor_id FROM tutor_courses JOIN tutors ON tutors.id = tutor_id AND tutors.active
                 WHERE course_id = ANY(%(course_ids)s) AND tutor_courses.active))
-         ORDER BY tutor.priority, tutor.created_at, tutor.id
         """,
         {"tutor_ids": list(tutor_ids), "course_ids": list(course_ids), "claim_ids": list(claim_ids)},
     )

@@ -63,7 +63,7 @@ def find_endpoints(connection: Connection[Any]) -> list[Endpoint]:
             """
             SELECT area, state, reason, consecutive_failures, failing_since, opened_at, probe_at, probe_wait_seconds,
                    last_success_at
-              FROM webhook_endpoints ORDER BY area
+              FROM webhook_endpoints
             """
         )
         .fetchall()
