@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from domain.accounts.passwords import hash_password
+from domain.coupons.wording import WORDING
 from domain.errors import CATALOGUE
 from domain.throttling import limits
 from local import leash, openapi, postgres, seed
@@ -51,12 +52,7 @@ PROMISES = [
 ]
 # The codes that have more than one sentence: the reason is in it.
 REASONS = {
-    "COUPON_INVALID": {
-        "Ce code promo est inactif",
-        "Ce code promo n'est pas encore valide",
-        "Ce code promo est expiré",
-        "Ce code promo a atteint sa limite d'utilisation",
-    },
+    "COUPON_INVALID": {sentence for wording in WORDING.values() for sentence in wording.values()},
     "TOO_SOON": {"Le nouveau créneau doit commencer dans au moins 24 heures"},
     "TOO_FAR": {"Le nouveau créneau doit commencer dans au plus 30 jours"},
     "NOT_RESCHEDULABLE": {"Ce rendez-vous est annulé et ne peut pas être reprogrammé"},

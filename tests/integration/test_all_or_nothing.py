@@ -21,7 +21,7 @@ LAST = {
     "sign_in_buyer._enter": "INSERT ON auth_sessions",
     "sign_in._enter": "INSERT ON auth_sessions",
     "sign_in.sign_out": "UPDATE ON auth_sessions",
-    "refunded_elsewhere.follow_refunds": "INSERT ON outbox",
+    "follow_refunds.follow_refunds": "INSERT ON outbox",
     "disputed.follow_dispute": "INSERT ON line_returns",
     "refund_order.refund_order": "INSERT ON outbox",
     "bring_in_line.bring_one_in_line": "UPDATE ON orders",

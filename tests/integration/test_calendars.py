@@ -252,3 +252,19 @@ def test_addresses_differ_and_guests_have_none(world: World, course: UUID, zoe: 
     assert world.browser().get("/v1/me/calendar").code == "UNAUTHENTICATED"
     assert world.browser().post("/v1/me/calendar", None).code == "UNAUTHENTICATED"
     assert event(read(subscribed(world, address(luc)))).start == FRIDAY
+
+
+def test_the_feed_is_by_start_each_session_with_its_own_course_and_tutor(
+    world: World, course: UUID, zoe: BookedStudent
+) -> None:
+    other = world.school.course("maths")
+    world.school.tutor(other, name="M. Cote")
+    last = zoe.appointments()[1]["id"]
+    assert zoe.moves_to(toronto(20, 9), last).status == 200
+
+    sessions: list[Any] = read(subscribed(world, address(zoe))).walk("VEVENT")
+
+    assert [(session.start, str(session["SUMMARY"])) for session in sessions] == [
+        (toronto(20, 9), "Cours francais-secondaire avec Mme Roy"),
+        (TEN, "Cours francais-secondaire avec Mme Roy"),
+    ]

@@ -6,10 +6,11 @@ must say the same to the cent, and the audit must find nothing but what it shoul
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from psycopg.errors import CheckViolation
@@ -17,10 +18,13 @@ from psycopg.errors import CheckViolation
 from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, reactivate
 from domain.checkout.refund_order import refund_order
+from domain.credits.ledger import Entry, enter
 from domain.errors import Refused
-from domain.returns.resolve import resolve
+from domain.returns.bring_in_line import bring_in_line
+from domain.returns.resolve import list_unresolved, resolve
 from local.stripe_double.errors import StripeError
 from tests.support.audit import closing_audit
+from tests.support.contract import recorded
 from tests.support.guest import Guest
 from tests.support.selling import SHOP
 from tests.support.student import Student
@@ -439,3 +443,136 @@ def test_the_database_refuses_more_than_was_paid(two: Order) -> None:
     two.dashboard()
     with pytest.raises(CheckViolation, match="order_items_return_at_most_what_was_paid"):
         two.world.connection.execute("UPDATE order_items SET returned_cad = returned_cad + 0.01")
+
+
+def test_credit_that_is_raised_again_is_a_correction_of_what_the_cancellation_gave(two: Order) -> None:
+    two.partial()  # 20.00, ten of each session
+    two.student_cancels()
+    [made] = two.world.stripe.all("refund")
+    two.world.clock.advance(minutes=1)
+    two.world.stripe.dashboard.settle_refund(made["id"], "fail")
+    two._hear()
+
+    assert two.student.ledger == [("cancellation", Decimal("35.00")), ("reversal", Decimal("10.00"))]
+    assert balance(two) == "45.00"
+
+
+DISPUTED = {
+    "warning_needs_response": (False, 0),
+    "warning_under_review": (False, 0),
+    "warning_closed": (False, 0),
+    "needs_response": (True, 1),
+    "under_review": (True, 1),
+    "won": (False, 2),
+    "lost": (True, 2),
+    "prevented": (False, 2),
+}
+"""Every status that Stripe gives a dispute: whether the money is with the bank, and how far it has come."""
+
+
+def test_which_disputes_have_taken_money_and_which_are_decided(world: World) -> None:
+    rows = world.connection.execute(
+        "SELECT status, takes_money(status), dispute_phase(status) FROM unnest(%s::text[]) AS status",
+        (list(DISPUTED),),
+    ).fetchall()
+    assert {status: (taken, phase) for status, taken, phase in rows} == DISPUTED
+
+
+def test_what_was_given_back_beyond_is_listed_oldest_first_with_what_gave_it(two: Order) -> None:
+    """A refund of Stripe's by Stripe's name, one of ours that Stripe has not made by its own, a dispute, a credit."""
+    now, ours, made = two.world.clock(), uuid4(), uuid4()
+    connection = two.world.connection
+    for refund_id, service_id in ((ours, None), (made, "re_9")):
+        connection.execute(
+            "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+            "                     next_attempt_at, created_at)"
+            " VALUES (%s, %s, %s, 100, 'Geste', %s, %s, %s, %s)",
+            (refund_id, two.intent_id, two.id, "failed" if service_id else "pending", service_id, now, now),
+        )
+    connection.execute(
+        "INSERT INTO payment_disputes (stripe_dispute_id, payment_intent_id, amount_cents, currency, reason,"
+        "                              status, opened_at)"
+        " VALUES ('dp_9', %s, 100, 'CAD', 'fraudulent', 'lost', %s)",
+        (two.intent_id, now),
+    )
+    entry = enter(
+        connection, Entry(two.student.user_id, Decimal(1), "cancellation", order_item_id=min(two.lines)), now
+    )
+    facts: list[tuple[str, str, UUID | None, str | None, UUID | None]] = [
+        ("credit", str(entry), None, None, entry),
+        ("dispute", "dp_9", None, "dp_9", None),
+        ("dashboard", "re_9", made, None, None),
+        ("card", str(ours), ours, None, None),
+    ]
+    for age, (way, _, of_refund, dispute_id, entry_id) in enumerate(facts):
+        connection.execute(
+            "INSERT INTO over_returns (id, order_id, way, amount_cad, refund_id, dispute_id, credit_entry_id,"
+            "                          created_at)"
+            " VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s)",
+            (two.id, way, age + 1, of_refund, dispute_id, entry_id, now - timedelta(hours=age)),
+        )
+    connection.execute(
+        "UPDATE over_returns SET resolved_at = %s, resolution = 'Geste' WHERE way = 'dispute'", (now,)
+    )
+    [number] = two.world.rows("SELECT order_number FROM orders")
+
+    assert [
+        (over.way, over.fact, over.amount_cad, over.order_number) for over in list_unresolved(connection)
+    ] == [
+        ("card", str(ours), Decimal(4), number["order_number"]),
+        ("dashboard", "re_9", Decimal(3), number["order_number"]),
+        ("credit", str(entry), Decimal(1), number["order_number"]),
+    ]
+
+
+def test_what_is_heard_of_at_once_fills_the_lines_in_the_order_it_happened(two: Order) -> None:
+    """A dispute of all, and later a refund of 20.00 that was stored first: the lines have no room for the refund."""
+    connection, now = two.world.connection, two.world.clock()
+    connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+        "                     made_elsewhere, next_attempt_at, created_at, processed_at)"
+        " VALUES (%s, %s, %s, 2000, 'Geste', 'processed', 're_9', true, %s, %s, %s)",
+        (uuid4(), two.intent_id, two.id, now, now, now),
+    )
+    connection.execute(
+        "INSERT INTO payment_disputes (stripe_dispute_id, payment_intent_id, amount_cents, currency, reason,"
+        "                              status, opened_at)"
+        " VALUES ('dp_9', %s, 9000, 'CAD', 'fraudulent', 'lost', %s)",
+        (two.intent_id, now - timedelta(hours=1)),
+    )
+
+    bring_in_line(connection, two.id, now)
+
+    beyond = connection.execute("SELECT way::text, amount_cad FROM over_returns").fetchall()
+    assert beyond == [("dashboard", Decimal("20.00"))]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_credit_of_the_latest_session_is_taken_back_first(two: Order, step: int) -> None:
+    """Whichever was cancelled first."""
+    sessions = two.world.rows("SELECT id FROM appointments ORDER BY start_datetime")
+    for session in sessions[::step]:
+        cancel(two.world.connection, two.admin, session["id"], None, "dev", two.world.clock())
+    two.world.stripe.dashboard.refund(two.intent_id, TWENTY)
+    two._hear()
+
+    [taken] = two.world.rows(
+        "SELECT order_item_id AS id, amount_cad FROM credit_transactions WHERE type = 'reversal'"
+    )
+    [latest] = two.world.rows("SELECT id FROM order_items ORDER BY position DESC LIMIT 1")
+    assert taken == {"id": latest["id"], "amount_cad": Decimal("-20.00")}
+
+
+def test_a_refund_that_no_line_has_room_for_is_told_without_sessions(two: Order) -> None:
+    """Both were cancelled and their credit is spent before the whole payment goes back by hand."""
+    two.student_cancels()
+    two.student_cancels()
+    course = two.world.rows("SELECT id FROM courses")[0]["id"]
+    two.student.chooses(*(wanted(course, toronto(9, hour, month=2)) for hour in (10, 12)))
+    two.student.starts(credits_cad="all")
+    two.world.stripe.dashboard.refund(two.intent_id)
+    two._hear()
+
+    [told] = [event["payload"] for event in recorded(two.world) if event["type"] == "order.refunded"]
+    assert (told["refund_amount_fr"], told["sessions"]) == ("90,00 $", [])
+    assert two.world.rows("SELECT sum(amount_cad) AS cad FROM over_returns") == [{"cad": Decimal("90.00")}]

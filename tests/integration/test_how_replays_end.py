@@ -603,3 +603,31 @@ def test_a_test_that_is_asked_for_patience_binds_the_url(delivering: Delivering)
     assert len(delivering.make.posted) == 1
     delivering.pass_time(minutes=2)
     assert delivering.statuses() == {"delivered": 1}
+
+
+# --- Whatever became of it meanwhile, what Make took is delivered --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "meanwhile", ["delivering", "enqueued", "retrying", "held", "skipped", "exhausted", "cancelled"]
+)
+def test_what_make_took_is_delivered_whatever_became_of_it_meanwhile(
+    delivering: Delivering, meanwhile: str
+) -> None:
+    delivering.tell("booking.created")
+
+    class Slow(MakeReceiver):
+        def post(self, *_: object) -> None:
+            delivering.connection.execute(
+                "UPDATE outbox SET status = %s, lease_until = CASE WHEN %s IN ('enqueued', 'delivering')"
+                " THEN now() END, last_error = '500', last_status_code = 500",
+                (meanwhile, meanwhile),
+            )
+
+    event_id = one(delivering)
+    delivering.relay()
+    dispatch(delivering.connection, Slow(), event_id, delivering.now, lambda: 0.5, lambda _: None)
+
+    assert delivering.rows(
+        "status::text, delivered_at IS NULL, lease_until, last_error, last_status_code"
+    ) == [("delivered", False, None, None, None)]

@@ -374,7 +374,11 @@ def test_a_payment_of_another_deployment_is_none_of_our_affairs(world: World) ->
 
 def test_our_intents_say_where_they_belong(world: World, buyer: Guest) -> None:
     (intent,) = world.stripe.all("payment_intent")
-    assert intent["metadata"] == {"checkout_id": buyer.checkout_id, "environment": "dev"}
+    assert intent["metadata"] == {
+        "checkout_id": buyer.checkout_id,
+        "environment": "dev",
+        "product": "tutoring",
+    }
 
 
 # --- Refunds that were late or were not ours ----------------------------------------------------------------

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from domain.checkout.reconcile import _take_next
 from domain.payments.refunds import _lease_due
 from domain.scheduling import claims
 from domain.webhooks import endpoints, expiry, relay
@@ -74,12 +75,33 @@ def silent(school: School) -> None:
     )
 
 
+def checkouts(status: str) -> Callable[[School], None]:
+    """Two that have been in that status for a while, about whose intents Stripe is asked."""
+
+    def start(school: School) -> None:
+        school.connection.execute(
+            "INSERT INTO checkouts (product, id, status, cart_version, session_hash, items, subtotal_cad, discount_cad,"
+            "                       total_cad, amount_cents, payment_intent_id, created_at, expires_at)"
+            " SELECT 'tutoring', gen_random_uuid(), %(status)s, 1, sha256(n::text::bytea), '[{}]', 45, 0, 45, 4500,"
+            "        'pi_' || n, %(began)s, %(ends)s FROM generate_series(1, 2) AS n",
+            {"status": status, "began": NOW - HOUR, "ends": NOW + HOUR},
+        )
+
+    return start
+
+
+def asked_about(connection: Connection[Any]) -> int:
+    return sum(_take_next(connection, NOW) is not None for _ in range(2))
+
+
 def due_refunds(connection: Connection[Any]) -> int:
     return sum(_lease_due(connection, NOW) is not None for _ in range(2))
 
 
 RUNS: dict[str, tuple[Callable[[School], None], LiteralString, Callable[[Connection[Any]], int], int]] = {
     "delete expired holds": (holds, "time_claims", lambda c: claims.sweep_expired(c, NOW, 10), 1),
+    "ask about what is being paid": (checkouts("open"), "checkouts", asked_about, 1),
+    "ask about what was withdrawn": (checkouts("cancelled"), "checkouts", asked_about, 1),
     "pay refunds": (refunds, "refunds", due_refunds, 1),
     "expire events": (events("held", expired=True), "outbox", lambda c: expiry.expire(c, NOW), 1),
     "forget secrets": (
@@ -123,3 +145,30 @@ def test_what_was_left_is_done_by_the_next_run(school: School, database: Databas
         assert due_refunds(school.connection) == 1
 
     assert due_refunds(school.connection) == 1
+
+
+@pytest.mark.parametrize("status", ["open", "cancelled"])
+def test_what_was_never_asked_about_comes_first_and_then_what_was_asked_about_longest_ago(
+    school: School, status: str
+) -> None:
+    """The table has the last of them first."""
+    for number, (age, asked) in enumerate([(6, 1), (5, 2), (4, None), (7, None)]):
+        school.connection.execute(
+            "INSERT INTO checkouts (product, id, status, cart_version, session_hash, items, subtotal_cad, discount_cad,"
+            "                       total_cad, amount_cents, payment_intent_id, created_at, expires_at, asked_at)"
+            " VALUES ('tutoring', gen_random_uuid(), %s, 1, sha256('a'), '[{}]', 45, 0, 45, 4500, %s, %s, %s, %s)",
+            (
+                status,
+                f"pi_{number}",
+                NOW - age * HOUR,
+                NOW + HOUR,
+                NOW - asked * HOUR if asked else None,
+            ),
+        )
+    school.connection.execute(
+        "SET enable_indexscan = off; SET enable_bitmapscan = off"
+    )  # it would be in order
+
+    asked_about = [_take_next(school.connection, NOW) for _ in range(5)]
+
+    assert [one and one.payment_intent_id for one in asked_about] == ["pi_3", "pi_2", "pi_1", "pi_0", None]

@@ -5,6 +5,7 @@ A rival holds the first. Once the operation waits for it, somebody else takes th
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any, LiteralString
 from uuid import UUID
@@ -16,7 +17,11 @@ from psycopg import Connection
 from adapters.stripe_payments import stripe_payments
 from domain.appointments.booked import By
 from domain.appointments.change_status import cancel
+from domain.checkout.follow_refunds import follow_refunds
+from domain.checkout.refund_order import refund_order
 from domain.checkout.settle import settle
+from domain.payments.made_refunds import begin_reading
+from domain.returns.bring_in_line import bring_in_line
 from domain.scheduling import claims
 from domain.webhooks import endpoints, replay
 from domain.webhooks.outbox import record_facts
@@ -36,7 +41,11 @@ TAKEN = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 def is_free_while_waiting(
-    url: str, operation: Callable[[Connection[Any]], object], first: LiteralString, second: LiteralString
+    url: str,
+    operation: Callable[[Connection[Any]], object],
+    first: LiteralString,
+    second: LiteralString,
+    held: LiteralString = "FOR UPDATE",
 ) -> bool:
     """Whether nobody has locked the rows of `second` when the operation waits for those of `first`."""
 
@@ -54,7 +63,7 @@ def is_free_while_waiting(
             return True
 
     with psycopg.connect(url) as rival, psycopg.connect(url) as mover:
-        rival.execute(f"{first} FOR UPDATE")
+        rival.execute(f"{first} {held}")
         _, free = at_once(partial(operation, mover), look)
         return free.result() is True
 
@@ -171,6 +180,63 @@ def test_a_change_of_an_appointment_locks_its_people_its_tutor_its_claim_and_the
         cancel(connection, By("admin", None), appointment["id"], None, "dev", world.clock())
 
     assert is_free_while_waiting(world.connection.info.dsn, cancels, first, second)
+
+
+def gives_back(world: World, connection: Connection[Any]) -> None:
+    """An administrator gives ten dollars of the order back."""
+    [order] = world.rows("SELECT id FROM orders")
+    [admin] = world.rows("SELECT id FROM users WHERE role = 'admin'")
+    refund_order(connection, order["id"], Decimal(10), "Geste", admin["id"], SHOP, world.clock())
+
+
+def hears_of_refunds(world: World, connection: Connection[Any]) -> None:
+    [order] = world.rows("SELECT stripe_payment_intent_id AS intent_id FROM orders")
+    reading = begin_reading(world.connection, order["intent_id"])
+    made = stripe_payments().refunds_of(order["intent_id"])
+    follow_refunds(connection, order["intent_id"], made, reading, 4500, SHOP, world.clock())
+
+
+def brings_in_line(world: World, connection: Connection[Any]) -> None:
+    """What the dashboard gave back takes the credit of the cancelled session."""
+    [order] = world.rows("SELECT id FROM orders")
+    bring_in_line(connection, order["id"], world.clock())
+
+
+@pytest.mark.parametrize(
+    ("operation", "first", "second"),
+    [
+        (gives_back, "SELECT FROM orders", "SELECT FROM order_items"),
+        (hears_of_refunds, "SELECT FROM orders", "SELECT FROM refund_readings"),
+        (brings_in_line, "SELECT FROM orders", "SELECT FROM order_items"),
+        (brings_in_line, "SELECT FROM order_items", "SELECT FROM credit_accounts"),
+    ],
+)
+def test_money_that_goes_back_locks_its_order_before_all_else_and_the_lines_before_the_credit(
+    world: World,
+    payer: Guest,
+    operation: Callable[[World, Connection[Any]], None],
+    first: LiteralString,
+    second: LiteralString,
+) -> None:
+    settles(payer)
+    admin = By("admin", world.school.user("chef@exemple.ca", "admin"))
+    if operation is brings_in_line:
+        [appointment] = world.rows("SELECT id FROM appointments")
+        cancel(world.connection, admin, appointment["id"], None, "dev", world.clock())
+        world.connection.execute(
+            "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+            "                     made_elsewhere, next_attempt_at, created_at, processed_at)"
+            " SELECT gen_random_uuid(), stripe_payment_intent_id, id, 4500, 'Geste', 'processed', 're_9', true,"
+            "        created_at, created_at, created_at FROM orders"
+        )
+
+    assert is_free_while_waiting(
+        world.connection.info.dsn,
+        lambda connection: operation(world, connection),
+        first,
+        second,
+        "FOR NO KEY UPDATE",  # a foreign key does not wait for it
+    )
 
 
 HOUR_OF_EVENTS = replay.Range(NOW - HOUR, NOW + HOUR)

@@ -138,3 +138,29 @@ def test_nobody_who_buys_waits_for_make(world: World, shop: Shop, monkeypatch: p
         assert (make.connections, queue.connections) == (0, 0)
         assert [answer.status for answer in world.webhooks()] == [200]
         assert (make.connections, queue.connections) == (0, 1)
+
+
+def test_a_nudge_takes_the_oldest_in_the_order_they_were_told(world: World) -> None:
+    """Twelve were told within a minute, the youngest stored first; of one aggregate the first leaves first."""
+    now = world.clock()
+    world.connection.execute(
+        "INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status,"
+        "                    next_attempt_at, created_at)"
+        " SELECT 'evt_' || lpad(n::text, 32, '0'), 'booking.created', 'told:' || n, 'thing:' || n / 3, 1 + n %% 3, '',"
+        "        'pending', %(now)s, %(now)s::timestamptz - make_interval(secs => n / 3)"
+        "   FROM generate_series(0, 11) AS n",
+        {"now": now},
+    )
+    world.connection.execute(
+        "SET enable_indexscan = off; SET enable_bitmapscan = off"
+    )  # it would be in order
+    sent: list[int] = []
+
+    class Queue:
+        def send(self, messages: list[Message]) -> list[str]:
+            sent.extend(int(message.event_id.removeprefix("evt_")) for message in messages)
+            return []
+
+    assert nudge(world.connection, Queue(), now) == NUDGED  # type: ignore[arg-type]
+    assert sent == [9, 10, 11, 6, 7, 8, 3, 4, 5, 0]
+    world.connection.execute("DELETE FROM outbox")  # these events say nothing

@@ -526,3 +526,22 @@ def test_who_never_had_credit_has_none(zoe: BookedStudent) -> None:
 def give(world: World, zoe: BookedStudent, amount: str, reason: str) -> None:
     entry = Entry(zoe.user_id, Decimal(amount), "admin_adjustment", reason=reason, created_by=zoe.user_id)
     enter(world.connection, entry, world.clock())
+
+
+def test_each_line_has_its_own_course_and_tutor_and_each_student_their_own_balance(
+    world: World, shop: Shop
+) -> None:
+    maths = world.school.course("maths")
+    world.school.tutor(maths, name="M. Cote")
+    zoe = BookedStudent.of(world, wanted(maths, TWO), wanted(shop.course, TEN))
+    luc = BookedStudent.of(world, wanted(shop.course, toronto(21, 10)), email="luc@exemple.ca")
+    for student, amount in ((luc, "7.00"), (zoe, "5.00")):
+        give(world, student, amount, "Geste")
+
+    lines = zoe.gets(f"/v1/orders/{order_id(zoe)}").body["items"]
+
+    assert [(line["course_title_fr"], line["tutor_display_name"], line["start"]) for line in lines] == [
+        ("Cours francais-secondaire", "Mme Roy", TEN.isoformat()),
+        ("Cours maths", "M. Cote", TWO.isoformat()),
+    ]
+    assert [student.gets("/v1/credits").body["balance_cad"] for student in (zoe, luc)] == ["5.00", "7.00"]

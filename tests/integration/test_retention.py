@@ -371,27 +371,79 @@ OLD: dict[str, LiteralString] = {
 """Three of what each purge takes, and of nothing that another takes."""
 
 
-def test_the_oldest_body_is_forgotten_first(archive: Archive) -> None:
-    for key, days in (("younger", 100), ("oldest", 200)):
-        archive.connection.execute(
-            "INSERT INTO outbox (event_id, type, dedupe_key, ordering_key, sequence, body, status, next_attempt_at,"
-            "                    created_at, delivered_at)"
-            " VALUES (%(id)s, 'booking.created', %(key)s, %(key)s, 1, '{}', 'delivered', %(at)s, %(at)s, %(at)s)",
-            {"id": f"evt_{days:032}", "key": key, "at": NOW - days * DAY},
-        )
-    assert app.PURGES["webhook_bodies_forgotten"](archive.connection, NOW, 1) == 1
-    assert archive.connection.execute("SELECT dedupe_key FROM outbox WHERE body IS NULL").fetchall() == [
-        ("oldest",)
-    ]
+OLD_PAID: LiteralString = """
+    WITH sold AS (
+        INSERT INTO orders (product, id, user_id, status, source, subtotal_cad, discount_cad, total_cad,
+                            created_at, updated_at)
+        SELECT 'tutoring', gen_random_uuid(), id, 'paid', 'free', 45, 45, 0, %(old)s, %(old)s
+          FROM users, generate_series(1, 3)
+        RETURNING id)
+    INSERT INTO checkouts (product, id, status, cart_version, session_hash, items, subtotal_cad, discount_cad,
+                           total_cad, amount_cents, created_at, expires_at, settled_at, order_id)
+    SELECT 'tutoring', gen_random_uuid(), 'settled', 1, sha256(id::text::bytea), '[{}]', 45, 0, 45, 4500, %(old)s,
+           %(old)s + interval '1 day', %(old)s, id FROM sold
+    """
+
+AGED: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
+    "password_hashes_forgotten": ("checkouts", "expires_at", "buyer ? 'password_hash'"),
+    "checkouts_deleted": ("checkouts", "expires_at", "true"),
+    "paid checkouts_deleted": ("checkouts", "settled_at", "true"),
+    "guest_carts_deleted": ("carts", "updated_at", "true"),
+    "sessions_deleted": ("auth_sessions", "expires_at", "true"),
+    "reset_tokens_deleted": ("password_reset_tokens", "expires_at", "true"),
+    "idempotency_keys_deleted": ("idempotency_keys", "created_at", "true"),
+    "payment_events_deleted": ("webhook_events", "received_at", "true"),
+    "webhook_bodies_forgotten": ("outbox", "created_at", "body IS NOT NULL"),
+    "webhook_events_deleted": ("outbox", "created_at", "true"),
+    "webhook_attempts_deleted": ("webhook_attempts", "started_at", "true"),
+    "webhook_admin_events_deleted": ("outbox", "next_attempt_at", "true"),
+}
+"""Where each purge that takes the oldest first finds its rows, what they are aged by, and which are still there."""
+
+
+@pytest.mark.parametrize("what", AGED)
+def test_the_oldest_goes_first_wherever_the_table_has_it(archive: Archive, what: str) -> None:
+    """Three are of one age; the one stored last, then the one before it, is made an hour older than the others."""
+    table, age, still_there = AGED[what]
+    archive.school.user("zoe@exemple.ca")
+    filling = OLD_PAID if what.startswith("paid") else OLD[what]
+    archive.connection.execute(filling, {"old": NOW - 400 * DAY, "now": NOW})
+    purge = app.PURGES[what.removeprefix("paid ")]
+    rows = f"FROM {table} WHERE {still_there}"
+    ((youngest,),) = archive.connection.execute(f"SELECT max({age}) {rows}".encode()).fetchall()
     archive.connection.execute(
-        "DELETE FROM outbox"
-    )  # these events say nothing, least of all what they should
+        "SET enable_indexscan = off; SET enable_bitmapscan = off"
+    )  # it would be in order
+
+    for left in (2, 1):
+        archive.connection.execute(
+            f"UPDATE {table} SET {age} = {age} - interval '1 hour'"  # noqa: S608  ours
+            f" WHERE ctid = (SELECT max(ctid) {rows} AND {age} = %(youngest)s)".encode(),
+            {"youngest": youngest},
+        )
+        assert purge(archive.connection, NOW, 1) == 1
+        ages = archive.connection.execute(f"SELECT {age} {rows}".encode()).fetchall()
+        assert ages == [(youngest,)] * left
+    archive.connection.execute("DELETE FROM webhook_attempts; DELETE FROM outbox")  # these events say nothing
 
 
-def test_what_has_been_idle_longest_goes_first(archive: Archive) -> None:
-    younger, oldest = (archive.cart(changed_at=NOW - days * DAY) for days in (40, 50))
-    assert app.PURGES["guest_carts_deleted"](archive.connection, NOW, 1) == 1
-    assert (archive.ids("carts"), oldest in archive.ids("carts")) == ({younger}, False)
+KEPT_FOR = {
+    "webhook_bodies_forgotten": timedelta(days=90),
+    "webhook_events_deleted": timedelta(days=396),
+    "webhook_attempts_deleted": timedelta(days=30),
+}
+
+
+@pytest.mark.parametrize("what", KEPT_FOR)
+def test_what_is_kept_of_deliveries_is_kept_to_the_instant(archive: Archive, what: str) -> None:
+    filling: LiteralString = OLD["webhook_attempts_deleted"]
+    if what != "webhook_attempts_deleted":
+        filling = TOLD.format(type="booking.created", old="%(old)s", status="cancelled")
+    archive.connection.execute(filling, {"old": NOW - KEPT_FOR[what], "now": NOW})
+
+    assert app.PURGES[what](archive.connection, NOW, 10) == 0
+    assert app.PURGES[what](archive.connection, NOW + MOMENT, 10) == 3
+    archive.connection.execute("DELETE FROM webhook_attempts; DELETE FROM outbox")  # these events say nothing
 
 
 @pytest.mark.parametrize("what", app.PURGES)

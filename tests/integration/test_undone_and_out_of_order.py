@@ -1,6 +1,7 @@
 """What Stripe, a bank or an operator undoes, does by hand, or tells late and in another order than it happened."""
 
 import threading
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, cast
@@ -15,7 +16,9 @@ from domain.appointments.booked import By
 from domain.appointments.change_status import cancel, reactivate
 from domain.checkout.follow_refunds import follow_refunds
 from domain.checkout.refund_order import refund_order
-from domain.payments.gateway import Payment, Payments
+from domain.errors import Refused
+from domain.payments.disputes import end_wait_for_dispute
+from domain.payments.gateway import MadeRefund, Payment, Payments
 from domain.payments.made_refunds import begin_reading
 from domain.payments.orphans import note_orphan, owe_orphans
 from domain.payments.owed_again import owe_again
@@ -24,13 +27,14 @@ from domain.returns.bring_in_line import bring_in_line
 from domain.returns.queries import drop_dead_beyond
 from functions.retention import app as retention
 from local.postgres import Server
+from local.stripe_double.faults import Kind
 from local.stripe_double.sandbox import Resource
 from tests.conftest import Database
 from tests.support.audit import audit, closing_audit
 from tests.support.browser import CONTEXT
 from tests.support.contract import recorded
 from tests.support.guest import Guest
-from tests.support.race import at_once, until_blocked
+from tests.support.race import at_once, uncommitted, until_blocked
 from tests.support.rush import no_deadlock
 from tests.support.selling import SHOP
 from tests.support.student import Student
@@ -626,3 +630,254 @@ def test_only_an_orphan_that_was_refunded_is_unexplained_again(
     assert world.rows("SELECT resolution FROM orphan_payments") == [
         {"resolution": None if unexplained else resolution}
     ]
+
+
+# --- Whose refund it is -----------------------------------------------------------------------------------------
+
+
+def test_what_the_line_of_a_failed_refund_gave_back_another_way_is_not_counted_twice(
+    world: World, course: UUID
+) -> None:
+    """45.00 of the lost session came back from the bank; 20.00 by hand go to its line, and 25.00 are still owed."""
+    guest = loses_one_of_two(Guest(world), course)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    hear(world)
+    world.stripe.dashboard.refund(guest.intent_id, 2000)
+    hear(world)
+
+    assert (the_order(world), statuses(world)) == (
+        ("partially_refunded", "45.00"),
+        ["failed", "processed"],
+    )
+
+
+def test_a_lost_session_s_refund_is_owed_until_its_own_line_has_given_all_back(
+    world: World, course: UUID
+) -> None:
+    loses_one_of_two(Guest(world), course)
+    [ours] = world.stripe.all("refund")
+    world.stripe.dashboard.settle_refund(ours["id"], "fail")
+    hear(world)
+    admin = By("admin", world.school.user("chef@exemple.ca", "admin"))
+    [session] = world.rows(
+        "SELECT id FROM appointments WHERE start_datetime = %s AND order_item_id IS NOT NULL", TEN
+    )
+    assert cancel(world.connection, admin, session["id"], None, "dev", world.clock()).credit_cad == 45
+    [order] = world.rows("SELECT order_id AS id FROM refunds")
+
+    bring_in_line(world.connection, order["id"], world.clock())
+
+    assert statuses(world) == ["failed"]
+
+
+@pytest.mark.parametrize("fault", ["rate_limit", "refusal"])
+def test_a_refund_that_cannot_be_made_holds_no_other_up(world: World, fault: Kind) -> None:
+    for _ in range(2):
+        orphan(world)
+    world.clock.advance(minutes=70)
+    owe_orphans(world.connection, world.clock())
+    world.stripe.faults.add(fault, path="/v1/refunds", times=9 if fault == "rate_limit" else 1)
+    first: list[UUID] = []
+
+    class Recovering:
+        """Stripe, which the first refund finds out of order and any other does not."""
+
+        def refund(self, refund_id: UUID, intent_id: str, amount_cents: int, attempt: int) -> str:
+            if first and refund_id not in first:
+                world.stripe.faults.clear()
+            first.append(refund_id)
+            return stripe_payments().refund(refund_id, intent_id, amount_cents, attempt)
+
+    assert pay_refunds(world.connection, cast("Payments", Recovering()), world.clock()) == (1, 1)
+    assert (made_at_stripe(world), len(first)) == (4500, 2)
+
+
+def test_the_refund_that_has_been_due_longest_is_asked_for_first(world: World) -> None:
+    now = world.clock()
+    world.connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, amount_cents, reason, next_attempt_at, created_at)"
+        " SELECT gen_random_uuid(), 'pi_' || n, 100, 'Geste', %(now)s - make_interval(secs => n), %(now)s"
+        "   FROM generate_series(0, 3) AS n",
+        {"now": now},
+    )
+    world.connection.execute(
+        "SET enable_indexscan = off; SET enable_bitmapscan = off"
+    )  # it would be in order
+    asked: list[str] = []
+
+    class Knowing:
+        """Stripe, which knows none of these payments."""
+
+        def refund(self, refund_id: UUID, intent_id: str, amount_cents: int, attempt: int) -> str:
+            asked.append(intent_id)
+            return stripe_payments().refund(refund_id, intent_id, amount_cents, attempt)
+
+    assert pay_refunds(world.connection, cast("Payments", Knowing()), now) == (0, 4)
+    assert asked == ["pi_3", "pi_2", "pi_1", "pi_0"]
+
+
+def test_credit_that_is_reserved_while_a_refund_is_shared_out_is_not_taken_back(
+    world: World, course: UUID, database: Database
+) -> None:
+    """The run waits for the payment that is being started, and lists what it can no longer take back."""
+    student = Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    [session] = world.rows("SELECT id FROM appointments")
+    admin = By("admin", world.school.user("chef@exemple.ca", "admin"))
+    cancel(world.connection, admin, session["id"], None, "dev", world.clock())
+    student.chooses(wanted(course, TWELVE))
+    [order] = world.rows("SELECT id, stripe_payment_intent_id AS intent_id FROM orders")
+    world.connection.execute(
+        "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+        "                     made_elsewhere, next_attempt_at, created_at, processed_at)"
+        " VALUES (%s, %s, %s, 4500, 'Geste', 'processed', 're_9', true, %s, %s, %s)",
+        (uuid4(), order["intent_id"], order["id"], *[world.clock()] * 3),
+    )
+    with uncommitted(database.url) as rival, psycopg.connect(database.url, autocommit=True) as watcher:
+        rival.execute("UPDATE credit_accounts SET reserved_cad = balance_cad")
+
+        def reserves() -> None:
+            until_blocked(watcher, 1)
+            rival.commit()
+
+        run, _ = at_once(partial(bring_in_line, world.connection, order["id"], world.clock()), reserves)
+        run.result()
+
+    assert student.account == (Decimal("45.00"), Decimal("45.00"))
+    assert world.rows("SELECT way::text, amount_cad FROM over_returns") == [
+        {"way": "dashboard", "amount_cad": Decimal("45.00")}
+    ]
+
+
+def test_a_refund_that_is_asked_for_while_its_session_is_cancelled_is_refused(
+    world: World, course: UUID, database: Database
+) -> None:
+    """The cancellation has credited what the line had left, and is about to end."""
+    Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    admin_id = world.school.user("chef@exemple.ca", "admin")
+    [session] = world.rows("SELECT id FROM appointments")
+    [order] = world.rows("SELECT id FROM orders")
+    with uncommitted(database.url) as rival, psycopg.connect(database.url, autocommit=True) as watcher:
+        cancel(rival, By("admin", admin_id), session["id"], None, "dev", world.clock())
+
+        def commits() -> None:
+            until_blocked(watcher, 1)
+            rival.commit()
+
+        asks = partial(
+            refund_order, world.connection, order["id"], Decimal(10), "Geste", admin_id, SHOP, world.clock()
+        )
+        asked, committed = at_once(asks, commits)
+        committed.result()
+        with pytest.raises(Refused) as refusal:
+            asked.result()
+
+    assert (refusal.value.code, refusal.value.facts) == ("REFUND_TOO_LARGE", {"refundable_cad": "0.00"})
+    assert (world.count("refunds"), world.count("line_returns")) == (0, 1)
+
+
+def test_a_refund_that_is_made_while_the_dashboard_s_are_compared_stays_made(
+    world: World, database: Database
+) -> None:
+    """Ours is paid at the very moment when the whole payment is heard to have gone back by hand."""
+    intent_id = orphan(world)
+    world.clock.advance(minutes=70)
+    owe_orphans(world.connection, world.clock())
+    by_hand = MadeRefund("re_9", 4500, failed=False, refund_id=None)
+    reading = begin_reading(world.connection, intent_id)
+    follow = partial(
+        follow_refunds, world.connection, intent_id, [by_hand], reading, 4500, SHOP, world.clock()
+    )
+    with uncommitted(database.url) as rival, psycopg.connect(database.url, autocommit=True) as watcher:
+        rival.execute(
+            "UPDATE refunds SET status = 'processed', stripe_refund_id = 're_1', processed_at = created_at"
+        )
+
+        def commits() -> None:
+            until_blocked(watcher, 1)
+            rival.commit()
+
+        for outcome in at_once(follow, commits):
+            outcome.result()
+
+    made = world.rows("SELECT status::text, stripe_refund_id AS id FROM refunds ORDER BY made_elsewhere")
+    assert made == [{"status": "processed", "id": "re_1"}, {"status": "processed", "id": "re_9"}]
+
+
+def test_of_two_that_one_by_hand_may_replace_the_younger_is_owed_again(world: World, course: UUID) -> None:
+    Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    [order] = world.rows("SELECT id, stripe_payment_intent_id AS intent_id FROM orders")
+    now = world.clock()
+    for age, status, elsewhere in (
+        (0, "superseded", False),
+        (9, "superseded", False),
+        (5, "processed", True),
+    ):
+        world.connection.execute(
+            "INSERT INTO refunds (id, payment_intent_id, order_id, amount_cents, reason, status, stripe_refund_id,"
+            "                     made_elsewhere, next_attempt_at, created_at, processed_at)"
+            " VALUES (gen_random_uuid(), %s, %s, 1000, 'Geste', %s, %s, %s, %s, %s, %s)",
+            (
+                order["intent_id"],
+                order["id"],
+                status,
+                "re_9" if elsewhere else None,
+                elsewhere,
+                now,
+                now - timedelta(minutes=age),
+                now if elsewhere else None,
+            ),
+        )
+
+    assert owe_again(world.connection, order["intent_id"], 3500, now)
+
+    assert world.rows("SELECT status::text FROM refunds WHERE NOT made_elsewhere ORDER BY created_at") == [
+        {"status": "superseded"},
+        {"status": "pending"},
+    ]
+
+
+@pytest.mark.parametrize("before", ["pending", "failed", "superseded"])
+@pytest.mark.parametrize(
+    ("whose", "won", "after"),
+    [
+        ("an orphan's", True, "pending"),
+        ("an orphan's", False, "superseded"),
+        ("an orphan's, and another was made", True, None),
+        ("an orphan's, and another was made", False, "superseded"),
+        ("a line's", True, "pending"),
+        ("a line's", False, None),
+        ("a line's that has returned it", True, None),
+        ("an order's", True, None),
+        ("an order's", False, None),
+    ],
+)
+def test_a_decided_dispute_decides_what_it_kept_from_being_refunded(
+    world: World, course: UUID, before: str, whose: str, won: bool, after: str | None
+) -> None:
+    """None: it stays as it was."""
+    Student(world).chooses(wanted(course, TEN)).starts().pays()
+    hear(world)
+    [line] = world.rows("SELECT id, order_id FROM order_items")
+    insert = (
+        "INSERT INTO refunds (id, payment_intent_id, order_id, order_item_id, amount_cents, reason, status,"
+        "                     stripe_refund_id, made_elsewhere, next_attempt_at, created_at, processed_at)"
+        " VALUES (gen_random_uuid(), 'pi_1', %s, %s, 4500, 'Geste', %s, %s, %s, %s, %s, %s)"
+    )
+    now = world.clock()
+    order_id = None if whose.startswith("an orphan's") else line["order_id"]
+    line_id = line["id"] if whose.startswith("a line's") else None
+    world.connection.execute(insert, (order_id, line_id, before, None, False, now, now, None))
+    if whose.endswith("another was made"):
+        world.connection.execute(insert, (None, None, "processed", "re_9", True, now, now, now))
+    if whose.endswith("has returned it"):
+        world.connection.execute("UPDATE order_items SET returned_cad = 45")
+
+    end_wait_for_dispute(world.connection, "pi_1", won, now + timedelta(minutes=1))
+
+    assert world.rows(
+        "SELECT status::text, attempts, next_attempt_at > created_at AS later FROM refunds WHERE NOT made_elsewhere"
+    ) == [{"status": after or before, "attempts": 1 if after else 0, "later": after is not None}]

@@ -144,3 +144,20 @@ def resolves_to(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
 
     monkeypatch.setenv("WEBHOOK_ALLOWED_HOSTS", "hook.make.com")
     monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "resting", "is_replay", "spends"),
+    [
+        ("auto", None, False, True),
+        ("canary", None, False, False),
+        ("canary", "delivered", True, False),
+        ("manual", None, True, False),
+        ("manual", "exhausted", True, False),
+    ],
+)
+def test_what_somebody_asked_for_is_a_replay_and_only_a_first_delivery_spends_attempts(
+    trigger: str, resting: str | None, is_replay: bool, spends: bool
+) -> None:
+    delivery = Delivery("evt_1", "booking.created", b"{}", 1, "BOOKING", trigger, resting_status=resting)
+    assert (delivery.is_replay, delivery.spends_budget) == (is_replay, spends)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.mutants.copy_of_tree import changed
-from local.mutants.core import draw, find_changes
+from local.mutants.core import AREAS, SHARED, draw, find_changes
 from local.mutants.python_changes import find_python_changes
 from local.mutants.sql_changes import find_sql_changes
 from local.mutants.tests_by_function import NotedTest, in_order
@@ -150,3 +150,27 @@ def test_the_tests_that_reach_a_function_take_turns_over_their_files() -> None:
 
     assert [one.id for one in ordered] == ["narrow.py::quick", "broad.py::reaches", "narrow.py::slow"]
     assert within(ordered, 3) == [narrow[1], narrow[0]]
+
+
+def test_a_test_that_fails_once_only_does_not_notice(tree: Path) -> None:
+    """It fails of the machine's load: the first time it is run, and not the second."""
+    (tree / "test_hasty.py").write_text(
+        "from pathlib import Path\n\n\ndef test_in_time():\n    seen = Path('seen')\n    late = not seen.exists()\n"
+        "    seen.touch()\n    assert not late\n",
+        encoding="utf-8",
+    )
+    [change] = find_python_changes("rule.py", RULE)
+    hasty = NotedTest("test_hasty.py::test_in_time", 0.1, frozenset())
+    vague = NotedTest("test_vague.py::test_after_the_start_it_is_late", 0.1, frozenset())
+    exact = NotedTest("test_exact.py::test_at_the_start_it_is_late", 0.1, frozenset())
+
+    assert try_change(tree, change, [hasty, vague]).noticed_by is None
+    (tree / "seen").unlink()
+    assert try_change(tree, change, [hasty, vague, exact]).noticed_by == exact.id
+
+
+def test_every_pattern_of_an_area_finds_a_file() -> None:
+    """A file that moves takes its place in an area along."""
+    shared = ROOT / SHARED
+    patterns = [(area, pattern) for area, patterns in AREAS.items() for pattern in patterns]
+    assert [found for found in patterns if not any(shared.glob(found[1]))] == []
