@@ -117,7 +117,7 @@ SALES: tuple[LiteralString, ...] = (
     """,
     """
     INSERT INTO carts (product, id, user_id, session_hash, coupon_id, version, created_at, updated_at)
-    SELECT 'tutoring', DISTINCT ON (student_id) md5('cart' || student_id)::uuid, student_id, NULL::bytea, NULL::uuid, 1,
+    SELECT DISTINCT ON (student_id) 'tutoring', md5('cart' || student_id)::uuid, student_id, NULL::bytea, NULL::uuid, 1,
            %(now)s - interval '20 years', booked_at
       FROM past ORDER BY student_id, booked_at DESC
     """,
